@@ -1,0 +1,1 @@
+"""The models: data, training, evaluation, releases and what Triton loads. Never imports Kafka."""

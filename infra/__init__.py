@@ -1,0 +1,1 @@
+"""What surrounds streams and inference: command line, local servers, schemas of the servers."""

@@ -1,0 +1,1 @@
+"""The contract: every message and topic of Tidemill. Imports nothing else of the project."""

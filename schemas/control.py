@@ -1,0 +1,92 @@
+"""What operators and regions tell each other: the messages of the control topics.
+
+Control topics are compacted and mirrored. A reader takes own and mirrored copies and keeps the
+highest (revision, region) of each key, for ownership the highest (epoch, draining).
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from schemas.identifiers import Surface, UserId
+
+Region = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class PastEpoch(msgspec.Struct, frozen=True, kw_only=True):
+    """An epoch that has ended, and per partition the fence: the append time of the newest cause
+    that it had answered, as known to the promoter.
+    """
+
+    epoch: int
+    owner: Region
+    fences: dict[int, int]
+
+
+class Ownership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which region publishes for an origin, since which epoch, and how earlier epochs ended."""
+
+    origin: Region
+    epoch: int
+    owner: Region
+    draining: bool = False
+    past: list[PastEpoch] = []
+    command_id: str
+    reason: str | None = None
+
+
+class Canary(msgspec.Struct, frozen=True, kw_only=True):
+    version: str
+    share: Share
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a region serves of a model: a version, and to a share of users perhaps another."""
+
+    version: str
+    canary: Canary | None = None
+
+
+class ModelRelease(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a model's releases lie (`url`, readable by fsspec; `{version}` in it stands for the
+    version), the hash of the newest one's manifest, and what each region serves of it.
+    """
+
+    model: str
+    revision: int
+    region: Region
+    url: str
+    hash: str
+    served: dict[str, Served]
+
+
+class ExperimentArm(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    share: Share
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """Splits the users of a surface into arms; the shares add up to at most 1."""
+
+    name: str
+    revision: int
+    region: Region
+    surface: Surface
+    arms: list[ExperimentArm]
+
+
+class UserDigest(msgspec.Struct, frozen=True, kw_only=True):
+    user: UserId
+    digest: str
+    newest_ms: int
+
+
+class StateDigest(msgspec.Struct, frozen=True, kw_only=True):
+    """The states of one slice of a partition's users, for the peer to compare."""
+
+    region: Region
+    partition: int
+    slice: int
+    folded_to: dict[str, int]
+    users: list[UserDigest]

@@ -1,0 +1,130 @@
+"""What to show: the message of `recommendations` and the headers that travel with it.
+
+The headers hold all that *valid* and *due* need, so neither parses a value.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.events import Kind
+from schemas.identifiers import EventId, ItemId, Surface, UserId
+
+Fallback = Literal["deadline", "unavailable", "cold_user"]
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """The event that asked. `appended_at_ms` is the broker's time, the same in every region."""
+
+    event_id: EventId
+    kind: Kind
+    at_ms: int
+    appended_at_ms: int
+
+
+class SlateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One place of a slate. `propensity` is the probability with which this item stood here."""
+
+    item_id: ItemId
+    score: float
+    position: int
+    source: str
+    propensity: float
+    because: ItemId | None = None
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    version: str
+
+
+class Arm(msgspec.Struct, frozen=True, kw_only=True):
+    """The arm of an experiment that this user is in."""
+
+    experiment: str
+    revision: int
+    name: str
+
+
+class MadeFrom(msgspec.Struct, frozen=True, kw_only=True):
+    """Digests (16 hex digits) of what a slate was made from; equal digests must give equal slates.
+
+    `catalogue` and `vectors` do not depend on the order in which records arrived, and none is
+    taken of a float.
+    """
+
+    state: str
+    catalogue: str
+    vectors: str
+    fold: str
+
+
+class ReadFrom(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the cause was read, for debugging only: offsets differ between clusters."""
+
+    cluster: str
+    topic: str
+    partition: int
+    offset: int
+
+
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
+    """A slate for one user on one surface, answering every ask up to its cause."""
+
+    recommendation_id: str
+    user_id: UserId
+    surface: Surface
+    issued_at_ms: int
+    cause: Cause
+    items: list[SlateItem]
+    model: ModelVersion | None
+    arms: list[Arm]
+    fallback: Fallback | None
+    made_from: MadeFrom
+    region: str
+    origin: str
+    epoch: int
+    read_from: ReadFrom
+
+
+class CauseKey(msgspec.Struct, frozen=True, order=True):
+    """Asks of one origin and partition are ordered by this, in every cluster alike."""
+
+    appended_at_ms: int
+    event_id: EventId
+    surface: Surface
+
+
+class AnswerHeaders(msgspec.Struct, frozen=True, kw_only=True):
+    """The headers of a recommendation.
+
+    `answered_before_ms` is the append time before which every ask of its origin and partition
+    had an answer when its transaction began.
+    """
+
+    origin: str
+    epoch: int
+    cause: CauseKey
+    answered_before_ms: int
+
+    def encode(self) -> list[tuple[str, bytes]]:
+        return [
+            ("origin", self.origin.encode()),
+            ("epoch", str(self.epoch).encode()),
+            ("cause", msgspec.json.encode(self.cause)),
+            ("answered_before", str(self.answered_before_ms).encode()),
+        ]
+
+    @classmethod
+    def decode(cls, headers: list[tuple[str, bytes]]) -> "AnswerHeaders":
+        """Raises ValueError if one is missing or does not parse."""
+        found = dict(headers)
+        try:
+            return cls(
+                origin=found["origin"].decode(),
+                epoch=int(found["epoch"]),
+                cause=msgspec.json.decode(found["cause"], type=CauseKey),
+                answered_before_ms=int(found["answered_before"]),
+            )
+        except (KeyError, AttributeError, msgspec.MsgspecError) as error:
+            raise ValueError(f"not the headers of a recommendation: {error}") from error

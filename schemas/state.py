@@ -1,0 +1,145 @@
+"""What is remembered of a user, in the binary form that is hashed, flushed, joined and scored.
+
+One layout for memory, store, changelog, joins and backups. All numbers are big-endian, so the
+byte order of entries is their order in time. Only this module knows the layout; how states
+change is `streams.state`'s business.
+
+    head       u8 format, u8 bounds version, u48 erased_to_ms, u48 newest_appended_ms,
+               u16 history entries, then u16 entries of each map in the order of MAPS
+    history    25 bytes each: u48 time_ms, u64 event hash, u8 kind, u16 value, u64 item hash
+    maps       15 bytes each: u48 time_ms, u64 key hash, u8 flag
+
+The normal form: history ascending by (time, event hash), one entry an event; each map ascending
+by (time, key), one entry a key; nothing at or before `erased_to_ms`; nothing beyond the bounds.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+FORMAT = 1
+"""The layout. A release reads the one before it and its own."""
+BOUNDS_VERSION = 1
+"""The bounds below. States of different bounds do not compare."""
+HISTORY_LIMIT = 50
+MAPS = ("bought", "seen", "hidden", "cart", "followed")
+MAP_LIMITS = (200, 500, 200, 100, 500)
+"""Entries kept of each map, the newest: what a shop can use, within 25 KB a user at the most."""
+
+HISTORY_KINDS = ("view", "click", "cart", "uncart", "hide", "unhide", "purchase", "rating")
+"""The kinds that enter the history; a kind's code is its place here, from 1."""
+KIND_CODES = {kind: code for code, kind in enumerate(HISTORY_KINDS, start=1)}
+
+_HEAD = struct.Struct(">BB6s6s6H")
+_INTERACTION = struct.Struct(">6sQBHQ")
+_MARK = struct.Struct(">6sQB")
+INTERACTION_BYTES = _INTERACTION.size
+MARK_BYTES = _MARK.size
+
+
+class Interaction(NamedTuple):
+    """One entry of the history. `value`: a rating as value / scale in 1/65535, a purchase's
+    quantity, else 0.
+    """
+
+    time_ms: int
+    event: int
+    kind: int
+    value: int
+    item: int
+
+    def pack(self) -> bytes:
+        time = self.time_ms.to_bytes(6, "big")
+        return _INTERACTION.pack(time, self.event, self.kind, self.value, self.item)
+
+
+class Mark(NamedTuple):
+    """One entry of a map: the latest (time, flag) of a key, e.g. in the cart (1) or out (0)."""
+
+    time_ms: int
+    key: int
+    flag: int
+
+    def pack(self) -> bytes:
+        return _MARK.pack(self.time_ms.to_bytes(6, "big"), self.key, self.flag)
+
+
+class UserState(msgspec.Struct, frozen=True, gc=False):
+    """A user's state in the normal form. `history` and `maps` hold packed entries."""
+
+    erased_to_ms: int = 0
+    newest_appended_ms: int = 0
+    history: bytes = b""
+    maps: tuple[bytes, bytes, bytes, bytes, bytes] = (b"", b"", b"", b"", b"")
+
+    def interactions(self) -> Iterator[Interaction]:
+        """Oldest first."""
+        for time, event, kind, value, item in _INTERACTION.iter_unpack(self.history):
+            yield Interaction(int.from_bytes(time, "big"), event, kind, value, item)
+
+    def marks(self, name: str) -> Iterator[Mark]:
+        """The entries of one of MAPS, oldest first."""
+        for time, key, flag in _MARK.iter_unpack(self.maps[MAPS.index(name)]):
+            yield Mark(int.from_bytes(time, "big"), key, flag)
+
+    def flagged(self, name: str) -> set[int]:
+        """The keys whose latest flag in one of MAPS is set."""
+        return {key for _, key, flag in _MARK.iter_unpack(self.maps[MAPS.index(name)]) if flag}
+
+    def encode(self) -> bytes:
+        counts = (len(entries) // MARK_BYTES for entries in self.maps)
+        head = _HEAD.pack(
+            FORMAT,
+            BOUNDS_VERSION,
+            self.erased_to_ms.to_bytes(6, "big"),
+            self.newest_appended_ms.to_bytes(6, "big"),
+            len(self.history) // INTERACTION_BYTES,
+            *counts,
+        )
+        return b"".join((head, self.history, *self.maps))
+
+    @classmethod
+    def decode(cls, data: bytes) -> "UserState":
+        """Raises ValueError for another format, other bounds or a length that does not fit."""
+        if len(data) < _HEAD.size:
+            raise ValueError(f"a user state of {len(data)} bytes has no head")
+        version, bounds, erased, newest, *counts = _HEAD.unpack_from(data)
+        if (version, bounds) != (FORMAT, BOUNDS_VERSION):
+            raise ValueError(
+                f"user state format {version} with bounds {bounds} is not known;"
+                f" this release reads format {FORMAT} with bounds {BOUNDS_VERSION}"
+            )
+        sizes = [counts[0] * INTERACTION_BYTES, *(count * MARK_BYTES for count in counts[1:])]
+        if len(data) != _HEAD.size + sum(sizes):
+            raise ValueError(f"a user state of {len(data)} bytes does not hold {counts} entries")
+        parts, start = [], _HEAD.size
+        for size in sizes:
+            parts.append(data[start : start + size])
+            start += size
+        return cls(
+            int.from_bytes(erased, "big"),
+            int.from_bytes(newest, "big"),
+            parts[0],
+            (parts[1], parts[2], parts[3], parts[4], parts[5]),
+        )
+
+
+EMPTY = UserState()
+
+POSITION_KEY = b"P"
+MARKER_KEY = b"M"
+USER_KEY_PREFIX = b"U"
+"""Type bytes of the changelog's keys; a user's key is the prefix and the user_id."""
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """The changelog's position record: input up to here is folded and answered.
+
+    `offsets` maps the topic id of each input (Kafka's UUID, so a topic that was deleted and made
+    again starts anew) to the next offset to read.
+    """
+
+    format: int = FORMAT
+    offsets: dict[str, int]

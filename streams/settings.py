@@ -1,0 +1,78 @@
+"""Every setting of a worker, with its default, unit and reason; each is TIDEMILL_<NAME>."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from schemas.events import KINDS, Kind
+
+Words = Annotated[tuple[str, ...], NoDecode]
+"""Written as `a,b,c`."""
+
+
+class Settings(BaseSettings):
+    """Read from the environment once, when a process starts."""
+
+    model_config = SettingsConfigDict(env_prefix="TIDEMILL_", frozen=True, extra="ignore")
+
+    region: str = Field("east", pattern=r"^[a-z][a-z0-9-]{0,31}$", description="this datacentre")
+    region_number: int = Field(0, ge=0, le=15, description="part of every epoch written here")
+    peers: Words = Field((), description="the other regions whose topics are mirrored here")
+    kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, host:port[,host:port]")
+    partitions: int = Field(8, ge=1, description="partitions of the topics keyed by user")
+    triton: Words = Field(("127.0.0.1:8001",), description="gRPC endpoints, host:port[,host:port]")
+    clickhouse: str = Field("127.0.0.1:9000", description="native protocol, host:port")
+    clickhouse_user: str = Field("default", description="who writes the archive")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="of that user")
+    clickhouse_database: str = Field("tidemill", description="where the archive's tables are")
+    metrics_port: int = Field(0, ge=0, le=65535, description="of this process; 0 takes a free one")
+
+    asking_kinds: Annotated[tuple[Kind, ...], NoDecode] = Field(
+        ("click", "cart", "purchase", "rating", "hide", "search", "chat", "request"),
+        description="the kinds of events that ask for a slate",
+    )
+    slate_size: int = Field(10, ge=1, le=100, description="items, where the event sets no limit")
+    score_deadline_ms: int = Field(
+        250,
+        ge=1,
+        description="from an ask's append time until the fallback answers it; a person waits",
+    )
+    late_deadline_ms: int = Field(
+        5000,
+        ge=1,
+        description="for scoring asks that were late when read; nobody waits for these",
+    )
+    fetch_wait_ms: int = Field(
+        25, ge=0, le=1000, description="the broker gathers records this long; fewer transactions"
+    )
+    pending_records: int = Field(
+        20_000, ge=1, description="read and not yet processed, all partitions; then reading stops"
+    )
+    batch_records: int = Field(
+        2_000, ge=1, description="at most in one transaction, so that its commit stays short"
+    )
+    archive_block_rows: int = Field(
+        5_000, ge=1, description="at most in one insert; ClickHouse likes thousands"
+    )
+    commit_deadline_ms: int = Field(
+        60_000, ge=1, description="for one transaction with its retries; then the worker exits"
+    )
+    session_timeout_ms: int = Field(
+        6_000, ge=1000, description="without a heartbeat a worker's partitions move to others"
+    )
+
+    @field_validator("peers", "triton", "asking_kinds", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+
+    @field_validator("asking_kinds")
+    @classmethod
+    def _known_kinds(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        if "erase" in kinds:
+            raise ValueError("erase cannot ask: there is nobody left to recommend to")
+        assert set(kinds) <= set(KINDS)
+        return kinds
