@@ -28,6 +28,11 @@ def event_hash(event_id: str) -> int:
     return xxhash.xxh3_64_intdigest(event_id.encode())
 
 
+def user_hash(user_id: str) -> int:
+    """Another person in a user's state: xxh3 of the UTF-8 bytes, 64 bit unsigned."""
+    return xxhash.xxh3_64_intdigest(user_id.encode())
+
+
 def recommendation_id(user_id: str, event_id: str, surface: str) -> str:
     """The same 32 hex digits in every region for the slate that one cause asks for.
 

@@ -37,6 +37,17 @@ _INTERACTION = struct.Struct(">6sQBHQ")
 _MARK = struct.Struct(">6sQB")
 INTERACTION_BYTES = _INTERACTION.size
 MARK_BYTES = _MARK.size
+TIME_BYTES = 6
+ID = slice(TIME_BYTES, TIME_BYTES + 8)
+"""Entries of both kinds begin with their time, then what they are found by: event or key."""
+
+
+def pack_interaction(time_ms: int, event: int, kind: int, value: int, item: int) -> bytes:
+    return _INTERACTION.pack(time_ms.to_bytes(TIME_BYTES, "big"), event, kind, value, item)
+
+
+def pack_mark(time_ms: int, key: int, flag: int) -> bytes:
+    return _MARK.pack(time_ms.to_bytes(TIME_BYTES, "big"), key, flag)
 
 
 class Interaction(NamedTuple):
@@ -51,8 +62,7 @@ class Interaction(NamedTuple):
     item: int
 
     def pack(self) -> bytes:
-        time = self.time_ms.to_bytes(6, "big")
-        return _INTERACTION.pack(time, self.event, self.kind, self.value, self.item)
+        return pack_interaction(*self)
 
 
 class Mark(NamedTuple):
@@ -63,7 +73,11 @@ class Mark(NamedTuple):
     flag: int
 
     def pack(self) -> bytes:
-        return _MARK.pack(self.time_ms.to_bytes(6, "big"), self.key, self.flag)
+        return pack_mark(*self)
+
+
+Maps = tuple[bytes, bytes, bytes, bytes, bytes]
+"""The packed marks of each of MAPS."""
 
 
 class UserState(msgspec.Struct, frozen=True, gc=False):
@@ -72,7 +86,7 @@ class UserState(msgspec.Struct, frozen=True, gc=False):
     erased_to_ms: int = 0
     newest_appended_ms: int = 0
     history: bytes = b""
-    maps: tuple[bytes, bytes, bytes, bytes, bytes] = (b"", b"", b"", b"", b"")
+    maps: Maps = (b"", b"", b"", b"", b"")
 
     def interactions(self) -> Iterator[Interaction]:
         """Oldest first."""
@@ -93,8 +107,8 @@ class UserState(msgspec.Struct, frozen=True, gc=False):
         head = _HEAD.pack(
             FORMAT,
             BOUNDS_VERSION,
-            self.erased_to_ms.to_bytes(6, "big"),
-            self.newest_appended_ms.to_bytes(6, "big"),
+            self.erased_to_ms.to_bytes(TIME_BYTES, "big"),
+            self.newest_appended_ms.to_bytes(TIME_BYTES, "big"),
             len(self.history) // INTERACTION_BYTES,
             *counts,
         )

@@ -1,1 +1,1 @@
-
+"""Items, releases and experiments as every worker knows them."""

@@ -1,1 +1,1 @@
-
+"""The engine under the stages: batches in, one transaction out, a slot opened and closed whole."""

@@ -69,6 +69,12 @@ class Outcome:
 class Stage(Protocol):
     """One box of `streams.topology`. One instance a worker; slots are opened and closed."""
 
+    async def start(self) -> None:
+        """Called once, before the worker joins its group. Raises LaneError if it cannot."""
+
+    async def stop(self) -> None:
+        """Called once, after the last slot was closed."""
+
     def open(self, slot: Slot) -> None:
         """Called before anything else of a slot, in a thread of the lane."""
 
@@ -77,6 +83,9 @@ class Stage(Protocol):
 
     async def process(self, batch: Batch) -> Outcome:
         """Called for one batch a slot at a time; batches of different slots overlap."""
+
+    def committed(self, batch: Batch, outcome: Outcome) -> None:
+        """What `process` returned is permanent now: the moment to count it."""
 
     def close(self, slot: Slot) -> None:
         """The slot belongs to somebody else now; drop what is held for it."""

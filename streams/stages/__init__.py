@@ -1,1 +1,1 @@
-
+"""The boxes of streams/topology.py: what each stage does with a batch."""

@@ -1,0 +1,67 @@
+"""Install the real servers into one folder: `python -m infra.local.install`, or `install` below.
+
+Each step is skipped where its result is there, and its result appears in one rename, so Ctrl-C or
+a crash at any point is resumed by running it again. A second run downloads nothing.
+"""
+
+import fcntl
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.install import jars, java
+from infra.local.problems import InstallError
+
+_NEEDED_BYTES = 2 * 1024**3
+"""Unpacked, with room for what is fetched in between."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to install. `installed` only looks."""
+
+    name: str
+    installed: Callable[[Path], bool]
+    install: Callable[[Path], None]
+
+
+STEPS = (
+    Step("Java 17 and Maven", java.installed, java.install),
+    Step("Kafka and MirrorMaker", jars.installed, jars.install),
+)
+
+
+def install(tools: Path, report: Callable[[str], None] = lambda _: None) -> None:
+    """Bring what is missing into `tools`. Raises InstallError: a sentence with a remedy."""
+    missing = [step for step in STEPS if not step.installed(tools)]
+    if not missing:
+        return
+    _make(tools)
+    with (tools / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another terminal installs the same: wait for it
+        for number, step in enumerate(missing, 1):
+            if step.installed(tools):
+                continue
+            report(f"[{number}/{len(missing)}] installing {step.name} ...")
+            start_s = time.monotonic()
+            step.install(tools)
+            report(f"[{number}/{len(missing)}] {step.name}: {time.monotonic() - start_s:.0f} s")
+
+
+def _make(tools: Path) -> None:
+    try:
+        tools.mkdir(parents=True, exist_ok=True)
+        free_bytes = shutil.disk_usage(tools).free
+    except OSError as error:
+        raise InstallError(
+            f"{tools} cannot be made ({error.strerror}); "
+            "set TIDEMILL_HOME to a folder that you may write to"
+        ) from error
+    if free_bytes < _NEEDED_BYTES:
+        raise InstallError(
+            f"{tools} has {free_bytes / 1024**3:.1f} GiB free and "
+            f"{_NEEDED_BYTES / 1024**3:.0f} GiB are needed; "
+            "free some or set TIDEMILL_HOME to a folder on another disk"
+        )

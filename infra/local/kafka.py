@@ -1,0 +1,142 @@
+"""One real Kafka broker (KRaft, no ZooKeeper) on this machine, small enough for a laptop.
+
+`server` describes it for the supervisor; `infra.local.servers` and the tests' fixtures call it.
+The flags keep a broker with its JVM below 200 MB; everything else is as a cluster has it.
+"""
+
+import base64
+import shutil
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from confluent_kafka.admin import AdminClient
+
+from infra.local.home import Home
+from infra.local.install import jars, java
+from infra.local.ports import HOST
+from infra.local.problems import LocalError
+from infra.local.supervisor import Server
+
+_JVM = (
+    "-XX:+UseSerialGC",
+    "-Xss256k",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:ReservedCodeCacheSize=48m",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+    # Every start would print some hundred settings.
+    "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",
+    "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaConfig=warn",
+)
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """Where the broker listens and what it may use."""
+
+    port: int
+    controller_port: int
+    heap_mb: int = 192
+    ready_timeout_s: float = 120.0
+    stop_timeout_s: float = 30.0
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{HOST}:{self.port}"
+
+
+def server(home: Home, kafka: Kafka) -> Server:
+    """The broker, with its data in <home>/data/kafka."""
+    properties = home.run / "kafka.properties"
+    runtime = java.require(home.tools)
+    java_command = (str(runtime), f"-Xmx{kafka.heap_mb}m", *_JVM, "-cp", jars.classpath(home.tools))
+    return Server(
+        name="kafka",
+        command=(*java_command, "kafka.Kafka", str(properties)),
+        # glibc reserves an arena a thread otherwise, and a broker has many threads.
+        env={"MALLOC_ARENA_MAX": "2"},
+        ports={
+            "TIDEMILL_KAFKA_PORT": kafka.port,
+            "TIDEMILL_KAFKA_CONTROLLER_PORT": kafka.controller_port,
+        },
+        prepare=lambda: _prepare(home, kafka, properties, java_command),
+        ready=lambda: answers(kafka),
+        ready_timeout_s=kafka.ready_timeout_s,
+        stop_timeout_s=kafka.stop_timeout_s,
+    )
+
+
+def answers(kafka: Kafka) -> bool:
+    """Whether the cluster's metadata, asked through the client port, name this broker as alive."""
+    # log_level 0: librdkafka would tell the terminal about every refused connection.
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+    metadata = admin.list_topics(timeout=2)
+    return any(broker.port == kafka.port for broker in metadata.brokers.values())
+
+
+def properties_text(kafka: Kafka, data: Path) -> str:
+    """The broker's server.properties."""
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{HOST}:{kafka.controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://{kafka.bootstrap},CONTROLLER://{HOST}:{kafka.controller_port}",
+        "log.dirs": str(data),
+        # `tidemill topics` creates topics; a misspelt name must not.
+        "auto.create.topics.enable": "false",
+        # One broker can keep one copy.
+        "default.replication.factor": "1",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.num.partitions": "4",
+        # One worker should not wait 3 s for others to join.
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        # A mirrored copy keeps its source's append time, whatever this machine's clock says.
+        "log.message.timestamp.after.max.ms": str(2**63 - 1),
+        "log.cleaner.dedupe.buffer.size": "4194304",
+        "log.index.size.max.bytes": "1048576",
+        "log.segment.delete.delay.ms": "10000",
+        # Two cores: the defaults are for many.
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "background.threads": "4",
+        "log.cleaner.threads": "1",
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _prepare(home: Home, kafka: Kafka, properties: Path, java_command: tuple[str, ...]) -> None:
+    data = home.data / "kafka"
+    home.run.mkdir(parents=True, exist_ok=True)
+    if not (data / "meta.properties").exists():
+        _format(kafka, data, home.run / "kafka-format.properties", java_command)
+    properties.write_text(properties_text(kafka, data))
+
+
+def _format(kafka: Kafka, data: Path, properties: Path, java_command: tuple[str, ...]) -> None:
+    """Make an empty cluster's storage beside its place, so that a half-made one is never used."""
+    unfinished = data.with_name("kafka.unfinished")
+    for leftover in (unfinished, data):
+        shutil.rmtree(leftover, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    properties.write_text(properties_text(kafka, unfinished))
+    # Kafka's form of a UUID; a leading '-' would read as an option.
+    cluster_id = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
+    answer = subprocess.run(
+        [*java_command, "kafka.tools.StorageTool", "format",
+         "--cluster-id", cluster_id, "--config", str(properties)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if answer.returncode != 0:
+        raise LocalError(f"Kafka's storage cannot be made in {data}: {answer.stderr.strip()}")
+    unfinished.replace(data)

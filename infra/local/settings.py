@@ -1,0 +1,78 @@
+"""Every setting of the local servers, with its default, unit and reason; each is TIDEMILL_<NAME>.
+
+Read once by the command line and the tests, and handed on. A port of 0 means 'choose a free one'
+(`infra.local.servers` does); all servers listen on 127.0.0.1 only, they have no passwords.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.local.home import Home
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def _port(number: int, description: str) -> int:
+    field: int = Field(
+        default=number, ge=0, le=65535, description=f"{description}; 0 takes a free one"
+    )
+    return field
+
+
+class LocalSettings(BaseSettings):
+    """Read from the environment once, when a command starts."""
+
+    model_config = SettingsConfigDict(env_prefix="TIDEMILL_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default=_CHECKOUT / ".tidemill", description="data, logs and tools; removing it removes all"
+    )
+    tools: Path | None = Field(
+        default=None,
+        description="installed servers; home/tools where not given, several homes may share",
+    )
+
+    kafka_port: int = _port(9092, "Kafka, for clients")
+    kafka_controller_port: int = _port(9093, "Kafka, KRaft controller")
+    triton_http_port: int = _port(8000, "Triton, HTTP")
+    triton_grpc_port: int = _port(8001, "Triton, gRPC: what the workers use")
+    triton_metrics_port: int = _port(8002, "Triton, for Prometheus")
+    clickhouse_port: int = _port(9000, "ClickHouse, native protocol")
+    clickhouse_http_port: int = _port(8123, "ClickHouse, HTTP: what Grafana uses")
+    prometheus_port: int = _port(9090, "Prometheus")
+
+    kafka_heap_mb: int = Field(
+        default=192, ge=64, description="96 suffices for one user; records of 5 MiB need more"
+    )
+    clickhouse_memory_mb: int = Field(
+        default=1024, ge=256, description="one query may use this; the server is a laptop's"
+    )
+    clickhouse_database: str = Field(
+        default="tidemill", description="where the archive's tables are"
+    )
+    triton_python_memory_mb: int = Field(
+        default=64, ge=1, description="shared memory of each model between Triton and its Python"
+    )
+    scrape_interval_s: int = Field(
+        default=5, ge=1, description="how often Prometheus asks each target"
+    )
+    prometheus_retention: str = Field(
+        default="7d", pattern=r"^\d+[hdwy]$", description="how long it keeps"
+    )
+
+    ready_timeout_s: float = Field(
+        default=120,
+        gt=0,
+        description="until a server must answer; loading torch is slow on a busy machine",
+    )
+    stop_timeout_s: float = Field(default=30, gt=0, description="from SIGTERM to SIGKILL")
+    log_limit_bytes: int = Field(
+        default=10 * 1024 * 1024, ge=0, description="a larger log is put aside at the next start"
+    )
+
+    @property
+    def place(self) -> Home:
+        root = self.home.expanduser().resolve()
+        return Home(root, (self.tools or root / "tools").expanduser().resolve())

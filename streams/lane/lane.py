@@ -1,0 +1,211 @@
+"""A worker's slots, from assigned to given up, and the batch that each has in flight.
+
+Threads: the group's member, the reader, a pool that opens, a pool that commits. Everything else
+runs in the event loop's thread, and the fields of a slot are only changed there, but for the
+records that the reader appends. What goes wrong anywhere ends the worker by `fatal`.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from confluent_kafka import Message
+
+from streams import metrics
+from streams.lane.checkpoint import Checkpoint, OffsetCheckpoint
+from streams.lane.contract import Batch, Slot, Stage
+from streams.lane.errors import DeadlineError, LaneError, StageError
+from streams.lane.member import Member
+from streams.lane.opening import open_slot
+from streams.lane.reader import Reader
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_CLOSE_DEADLINE_S = 120.0
+"""For a slot to be given up: an opening or a commit in flight has a deadline of its own below."""
+_THREADS = 4
+
+
+@dataclass(eq=False)
+class _Held:
+    """A slot that this worker holds."""
+
+    slot: Slot
+    waiting: deque[Message] = field(default_factory=deque)
+    opening: asyncio.Task[None] | None = None
+    batch: asyncio.Task[None] | None = None
+    offered: bool = False
+    """A batch of it is on its way through Faust or being processed."""
+    is_open: bool = False
+
+
+class Lane:
+    """Runs one stage. `batches` is what Faust's consumer hands to the agent, which calls `run`."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        stage_name: str,
+        checkpoint: Checkpoint,
+        feeds: Callable[[str], Sequence[str]],
+        settings: Settings,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        """`feeds` gives, for a topic of the group, all topics whose same partition is read."""
+        self._stage = stage
+        self._name = stage_name
+        self._checkpoint = checkpoint
+        self._feeds = feeds
+        self._settings = settings
+        self._fatal = fatal
+        self._held: dict[Slot, _Held] = {}
+        self._opening = ThreadPoolExecutor(_THREADS, "lane-open")
+        self._committing = ThreadPoolExecutor(_THREADS, "lane-commit")
+        self.batches: asyncio.Queue[Batch] = asyncio.Queue()
+
+    async def start(self, group: str, topics: Sequence[str]) -> None:
+        """Make the stage ready and join the group."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            await self._stage.start()
+        except Exception as error:  # noqa: BLE001
+            self._fatal(error)
+            return
+        self.reader = Reader(self._settings, self, self._fatal)
+        self._member = Member(self._settings, group, topics, self, self._fatal)
+        if isinstance(self._checkpoint, OffsetCheckpoint):
+            self._checkpoint.group = self._member.consumer
+        self.reader.start()
+        self._member.start()
+
+    async def stop(self) -> None:
+        """Finish what is in flight, give all slots up, leave the group."""
+        await self._close(list(self._held), lost=False)
+        self._member.stop()
+        await asyncio.to_thread(self._member.join)
+        self.reader.stop()
+        await asyncio.to_thread(self.reader.join)
+        await self._stage.stop()
+        self._opening.shutdown()
+        self._committing.shutdown()
+
+    @property
+    def slots(self) -> list[Slot]:
+        """Those that are open."""
+        return [slot for slot, held in self._held.items() if held.is_open]
+
+    # Told by the member's thread.
+
+    def assigned(self, slots: Sequence[Slot]) -> None:
+        self._loop.call_soon_threadsafe(self._assigned, slots)
+
+    def revoked(self, slots: Sequence[Slot], *, lost: bool) -> None:
+        closing = asyncio.run_coroutine_threadsafe(self._close(slots, lost=lost), self._loop)
+        try:
+            closing.result(_CLOSE_DEADLINE_S)
+        except TimeoutError:
+            raise DeadlineError(f"{len(slots)} slots could not be given up in time") from None
+
+    # Told by the reader's thread.
+
+    def deliver(self, slot: Slot, records: list[Message]) -> None:
+        held = self._held.get(slot)
+        if held is None:
+            return
+        held.waiting.extend(records)
+        # The loop looks at `waiting` after it has cleared `offered`, so none is overlooked.
+        if not held.offered:
+            self._loop.call_soon_threadsafe(self._offer, held)
+
+    def waiting(self) -> Mapping[Slot, int]:
+        return {slot: len(held.waiting) for slot, held in tuple(self._held.items())}
+
+    # In the event loop's thread.
+
+    def _assigned(self, slots: Sequence[Slot]) -> None:
+        for slot in slots:
+            held = self._held[slot] = _Held(slot)
+            held.opening = asyncio.create_task(self._open(held))
+
+    async def _open(self, held: _Held) -> None:
+        slot, began = held.slot, time.monotonic()
+        try:
+            feeds = await self._loop.run_in_executor(
+                self._opening,
+                open_slot,
+                slot, self._feeds(slot.topic), self._checkpoint, self._stage, self._settings,
+            )  # fmt: skip
+            if self._held.get(slot) is held:
+                held.is_open = True
+                await asyncio.wrap_future(self.reader.add(slot, feeds))
+        except Exception as error:  # noqa: BLE001
+            self._fatal(error)
+        else:
+            log.info("%s is open after %.1f s", slot, time.monotonic() - began)
+
+    def _offer(self, held: _Held) -> None:
+        """Make a batch of what waits, unless one is under way."""
+        if held.offered or not held.is_open or not held.waiting:
+            return
+        size = min(len(held.waiting), self._settings.batch_records)
+        records = [held.waiting.popleft() for _ in range(size)]
+        held.offered = True
+        self.batches.put_nowait(Batch(held.slot, records))
+
+    def run(self, batch: Batch) -> None:
+        """Process and commit a batch beside those of other slots."""
+        held = self._held.get(batch.slot)
+        if held is None or not held.is_open:
+            return  # given up since; whoever holds it now reads these records again
+        held.batch = asyncio.create_task(self._run(held, batch))
+
+    async def _run(self, held: _Held, batch: Batch) -> None:
+        try:
+            outcome = await self._stage.process(batch)
+        except LaneError as error:
+            self._fatal(error)
+            return
+        except Exception as error:  # noqa: BLE001
+            first = batch.records[0]
+            where = f"{first.topic()}-{first.partition()} from offset {first.offset()}"
+            wrapped = StageError(f"{self._name} failed on {len(batch.records)} records of {where}")
+            wrapped.__cause__ = error
+            self._fatal(wrapped)
+            return
+        behind: dict[tuple[str, int], int] = {}
+        for record in batch.records:
+            behind[record.topic(), record.partition()] = record.offset() + 1
+        began = time.monotonic()
+        try:
+            await self._loop.run_in_executor(
+                self._committing, self._checkpoint.commit, batch.slot, behind, outcome
+            )
+        except Exception as error:  # noqa: BLE001
+            self._fatal(error)
+            return
+        metrics.COMMIT_SECONDS.labels(self._name).observe(time.monotonic() - began)
+        metrics.BATCH_RECORDS.labels(self._name).observe(len(batch.records))
+        self._stage.committed(batch, outcome)
+        held.offered = False
+        self._offer(held)
+
+    async def _close(self, slots: Sequence[Slot], *, lost: bool) -> None:
+        """Give slots up: nothing new, what is in flight to its end, then let go."""
+        closing = [held for slot in slots if (held := self._held.pop(slot, None)) is not None]
+        for held in closing:
+            held.is_open = False
+            held.waiting.clear()
+        for held in closing:
+            if held.opening is not None:
+                await held.opening
+            await asyncio.wrap_future(self.reader.remove(held.slot))
+            if held.batch is not None:
+                await held.batch
+            self._checkpoint.close(held.slot)
+            self._stage.close(held.slot)
+            log.info("%s is given up%s", held.slot, " (lost)" if lost else "")

@@ -1,0 +1,64 @@
+"""Where a partition of the input is folded and answered up to, read back from the changelog.
+
+The position record commits in the transaction of its batch, so the newest one is exact. Group
+offsets are not used: they expire.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from confluent_kafka import Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas.state import POSITION_KEY, Position
+from schemas.topics import STATE_CHANGELOG
+from streams.lane import clients
+from streams.lane.errors import TopicError
+from streams.settings import Settings
+
+_TIMEOUT_S = 30.0
+_FIRST_STEP = 256
+"""Records read backwards at first: the last batch's, and some more."""
+
+
+def topic_ids(settings: Settings, topics: Sequence[str]) -> dict[str, str]:
+    """Kafka's UUID of each topic: another one, should the topic be deleted and made again."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    described = admin.describe_topics(TopicCollection(list(topics)), request_timeout=_TIMEOUT_S)
+    return {name: str(future.result().topic_id) for name, future in described.items()}
+
+
+def last(settings: Settings, partition: int) -> Position:
+    """The newest committed position of a partition; an empty one if there is none.
+
+    Call after init_transactions: only then nothing hangs before the end of the log.
+    """
+    consumer = clients.catch_up_reader(settings)
+    try:
+        log = TopicPartition(STATE_CHANGELOG.name, partition)
+        start, end = consumer.get_watermark_offsets(log, timeout=_TIMEOUT_S)
+        step = _FIRST_STEP
+        while True:
+            begin = max(start, end - step)
+            found: Message | None = None
+            tail = [TopicPartition(log.topic, log.partition, begin)]
+            for message in clients.read_to_end(consumer, tail):
+                if message.key() == POSITION_KEY:
+                    found = message
+            if found is not None:
+                return _decode(found, partition)
+            if begin == start:
+                return Position(offsets={})
+            step *= 16
+    finally:
+        consumer.close()
+
+
+def _decode(message: Message, partition: int) -> Position:
+    try:
+        return msgspec.json.decode(message.value() or b"", type=Position)
+    except msgspec.MsgspecError as error:
+        raise TopicError(
+            f"the position of partition {partition} at offset {message.offset()} of"
+            f" {STATE_CHANGELOG.name} cannot be read: {error}"
+        ) from error

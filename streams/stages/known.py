@@ -1,0 +1,124 @@
+"""What every worker knows besides its partitions: who owns what, releases, experiments, items.
+
+Fed from topics that are read in full (streams/lane/whole_topics.py). The recommend stage waits
+for the end of all of them before it opens its first partition.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from confluent_kafka import Message
+
+from schemas.codec import RefusedError
+from schemas.serving import MODEL
+from schemas.topics import EXPERIMENTS, ITEM_UPDATES, MODEL_RELEASES, REGION_OWNERSHIP
+from streams import metrics
+from streams.catalogue.experiments import Experiments
+from streams.catalogue.items import Catalogue
+from streams.catalogue.releases import Releases
+from streams.catalogue.served_items import ServedItems
+from streams.lane.errors import DeadlineError
+from streams.lane.whole_topics import WholeTopics
+from streams.region.copies import Copy
+from streams.region.gate import gate
+from streams.region.ownership import Ownerships
+from streams.settings import Settings
+from streams.topology import Node, copies, origins
+
+log = logging.getLogger(__name__)
+
+_READ_DEADLINE_S = 300.0
+_REFRESH_S = 5.0
+"""How soon a release whose files could not be read is tried again."""
+
+
+class Known:
+    """Used in the event loop's thread only."""
+
+    def __init__(self, node: Node, settings: Settings) -> None:
+        self._settings = settings
+        self.ownerships = Ownerships()
+        self.releases = Releases()
+        self.experiments = Experiments()
+        self.catalogue = Catalogue()
+        self._served = ServedItems(self.catalogue, self.releases, settings.region)
+        self._origin_of: dict[str, str] = {}
+        self._apply_to: dict[str, Callable[[Copy], None]] = {}
+        sinks = {
+            REGION_OWNERSHIP.name: self.ownerships.apply,
+            MODEL_RELEASES.name: self.releases.apply,
+            EXPERIMENTS.name: self.experiments.apply,
+            ITEM_UPDATES.name: self.catalogue.apply,
+        }
+        for topic in node.reads_in_full:
+            if topic.name in sinks:
+                self._origin_of |= origins(topic, settings.region, settings.peers)
+                for name in copies(topic, settings.peers):
+                    self._apply_to[name] = sinks[topic.name]
+
+    async def start(self, fatal: Callable[[BaseException], None]) -> None:
+        """Returns once all topics were read to their ends. Raises DeadlineError."""
+        self._reader = WholeTopics(self._settings, list(self._apply_to), self._apply, fatal)
+        self._reader.start()
+        try:
+            async with asyncio.timeout(_READ_DEADLINE_S):
+                await self._reader.read
+        except TimeoutError:
+            raise DeadlineError(
+                f"the topics {', '.join(self._apply_to)} were not read to their ends within"
+                f" {_READ_DEADLINE_S:.0f} s"
+            ) from None
+        await self._served.refresh()
+        self._report()
+        self._refreshing = asyncio.create_task(self._refresh())
+
+    async def stop(self) -> None:
+        self._refreshing.cancel()
+        self._reader.stop()
+        await asyncio.to_thread(self._reader.join)
+
+    def epoch(self, origin: str) -> int | None:
+        """The epoch at which this region publishes for an origin now, if it does."""
+        return gate(self._settings.region, origin, self.ownerships.current(origin)).epoch
+
+    def version_for(self, user_id: str) -> str | None:
+        return self.releases.version_for(MODEL, self._settings.region, user_id)
+
+    def _apply(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            topic = message.topic()
+            copy = Copy(
+                topic,
+                self._origin_of[topic],
+                message.partition(),
+                message.offset(),
+                message.timestamp()[1],
+                message.key(),
+                message.value(),
+                message.headers() or [],
+            )
+            try:
+                self._apply_to[topic](copy)
+            except RefusedError as refused:
+                log.warning("%s is left out: %s", copy.where(), refused)
+        self._report()
+
+    async def _refresh(self) -> None:
+        """Release tables lie in files, perhaps far away; a failed load is tried again."""
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            await self._served.refresh()
+            self._report()
+
+    def _report(self) -> None:
+        region, peers = self._settings.region, self._settings.peers
+        for origin in (region, *peers):
+            metrics.OWNED_EPOCH.labels(origin).set(self.epoch(origin) or 0)
+        available, withdrawn = self.catalogue.counts()
+        metrics.CATALOGUE_ITEMS.labels("yes").set(available)
+        metrics.CATALOGUE_ITEMS.labels("no").set(withdrawn)
+        metrics.SERVED_VERSION.clear()
+        served = self.releases.served(MODEL, region)
+        if served is not None:
+            metrics.SERVED_VERSION.labels(MODEL, served.version).set(1)

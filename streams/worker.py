@@ -1,0 +1,167 @@
+"""One worker process: `python -m streams.worker STAGE`.
+
+Builds the Faust app of one stage and runs it until SIGTERM. Anything fatal ends the process at
+once with an exit code of its own (streams/lane/errors.py); whoever supervises it starts it again.
+"""
+
+import gc
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import faust
+from confluent_kafka.admin import AdminClient
+from faust.app.base import BootStrategy
+from prometheus_client import start_http_server
+from pydantic import ValidationError
+
+from schemas.topics import BY_NAME, Partitions
+from streams.lane.checkpoint import Checkpoint, OffsetCheckpoint, TransactionalCheckpoint
+from streams.lane.contract import Batch, Stage
+from streams.lane.errors import LaneError, TopicError
+from streams.lane.lane import Lane
+from streams.lane.transport import BatchSchema, Transport
+from streams.settings import Settings
+from streams.topology import GRAPH, Node, copies
+
+log = logging.getLogger("tidemill")
+
+_TIMEOUT_S = 30.0
+
+
+class App(faust.App):
+    """A Faust app whose records come through a lane."""
+
+    lane_transport: Transport
+
+    def _new_transport(self) -> Transport:
+        return self.lane_transport
+
+
+class _NoProducer(BootStrategy):
+    """The lane has producers of its own."""
+
+    enable_kafka_producer = False
+
+
+def build(node: Node, stage: Stage, settings: Settings) -> App:
+    """The Faust app of one stage."""
+    app = App(
+        node.group,
+        broker=f"kafka://{settings.kafka}",
+        web_enabled=False,
+        topic_disable_leader=True,
+        datadir=tempfile.gettempdir(),
+        loghandlers=[],
+    )
+    app.boot_strategy = _NoProducer(app)
+    app.conf.stream_wait_empty = False
+    lane = Lane(
+        stage,
+        node.name,
+        _checkpoint(node, settings),
+        lambda topic: copies(BY_NAME[topic], settings.peers),
+        settings,
+        fatal,
+    )
+    app.lane_transport = Transport(
+        app, lane, node.group, lambda topics: partition_counts(settings, topics)
+    )
+    names = [topic.name for topic in node.reads]
+
+    @app.agent(app.topic(*names, schema=BatchSchema(), acks=False), name=node.name)
+    async def _agent(batches: Any) -> None:
+        stream: AsyncIterable[Batch] = batches.noack()
+        async for batch in stream:
+            lane.run(batch)
+
+    return app
+
+
+def _checkpoint(node: Node, settings: Settings) -> Checkpoint:
+    if node.commits == "transaction":
+        return TransactionalCheckpoint(settings, node.group)
+    return OffsetCheckpoint(settings)
+
+
+def partition_counts(settings: Settings, topics: Sequence[str]) -> Mapping[str, int]:
+    """How many partitions each topic and its copies have. Raises TopicError where that is wrong."""
+    found = AdminClient({"bootstrap.servers": settings.kafka}).list_topics(timeout=_TIMEOUT_S)
+    counts: dict[str, int] = {}
+    for name in topics:
+        topic = BY_NAME[name]
+        for copy in copies(topic, settings.peers):
+            if copy not in found.topics:
+                raise TopicError(f"topic {copy} does not exist; `tidemill topics` creates it")
+            counts[copy] = len(found.topics[copy].partitions)
+            wanted = topic.partitions.count(settings.partitions)
+            if counts[copy] != wanted and topic.partitions is Partitions.BY_USER:
+                raise TopicError(
+                    f"topic {copy} has {counts[copy]} partitions, TIDEMILL_PARTITIONS says {wanted}"
+                )
+    return counts
+
+
+def fatal(error: BaseException) -> NoReturn:
+    """Leave at once: what was in hand is read again from the last commit."""
+    log.critical("%s: %s", type(error).__name__, error, exc_info=error)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(error.exit_code if isinstance(error, LaneError) else LaneError.exit_code)
+
+
+def main(arguments: Sequence[str]) -> None:
+    if len(arguments) != 1 or arguments[0] not in GRAPH:
+        sys.exit(f"usage: python -m streams.worker {'|'.join(GRAPH)}")
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        print(settings_sentence(error), file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("faust").setLevel(logging.WARNING)
+    logging.getLogger("mode").setLevel(logging.WARNING)
+    node = GRAPH[arguments[0]]
+    app = build(node, _stage(node, settings), settings)
+    start_http_server(settings.metrics_port, addr="127.0.0.1")
+    # What lives from here on lives for ever: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
+    worker = faust.Worker(
+        app, loglevel="info", override_logging=False, redirect_stdouts=False, quiet=True
+    )
+    worker.execute_from_commandline()
+
+
+def settings_sentence(error: ValidationError) -> str:
+    """One line that names each wrong setting as it is written in the environment."""
+    wrong = (
+        f"TIDEMILL_{'_'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"
+        for problem in error.errors()
+    )
+    return "; ".join(wrong)
+
+
+def _stage(node: Node, settings: Settings) -> Stage:
+    """Stages are imported when they are run, so `archive` needs no Triton client."""
+    if node.name == "recommend":
+        from streams.stages.recommend import Recommend  # noqa: PLC0415
+
+        return Recommend(node, settings)
+    if node.name == "catalogue":
+        from streams.stages.catalogue import Catalogue  # noqa: PLC0415
+
+        return Catalogue(settings)
+    from streams.stages.archive import Archive  # noqa: PLC0415
+
+    return Archive(settings)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,109 @@
+"""The real servers for tests: each is started when the first test asks for it, once a run.
+
+They live in a temporary home with free ports, share the checkout's installed tools, and are
+stopped at the end, also after Ctrl-C. A test that stops or pauses a server starts it again, and
+leaves nothing in it that another test would meet: `fresh_kafka` gives a test empty topics.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra import topics
+from infra.local import kafka as kafka_server
+from infra.local import ports, supervisor
+from infra.local.home import Home
+from infra.local.install import install
+from infra.local.settings import LocalSettings
+from infra.local.supervisor import Server, records
+
+REGION = "east"
+PARTITIONS = 8
+
+
+@dataclass
+class Running:
+    """One real server that a test may stop, start, kill, pause and resume; ports and data stay."""
+
+    home: Home
+    server: Server
+
+    @property
+    def log(self) -> Path:
+        return self.home.logs / f"{self.server.name}.log"
+
+    @property
+    def process(self) -> psutil.Process:
+        record = records.read(self.home.run, self.server.name)
+        process = record.process() if record else None
+        assert process is not None, f"{self.server.name} does not run"
+        return process
+
+    def start(self) -> None:
+        supervisor.start(self.home, [self.server])
+
+    def stop(self) -> None:
+        supervisor.stop(self.home.run, [self.server.name])
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would look to everybody else."""
+        process = self.process
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            member.kill()
+        psutil.wait_procs(family, timeout=30)
+        self.stop()
+
+    def pause(self) -> None:
+        """It keeps its connections and answers nothing."""
+        process = self.process
+        for member in (process, *process.children(recursive=True)):
+            member.suspend()
+
+    def resume(self) -> None:
+        process = self.process
+        for member in (*process.children(recursive=True), process):
+            member.resume()
+
+
+@dataclass
+class RunningKafka(Running):
+    bootstrap: str
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Where the servers are installed; installs what is missing, once a machine."""
+    place = LocalSettings().place
+    install(place.tools, print)
+    return place.tools
+
+
+@pytest.fixture(scope="session")
+def servers_home(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The run's own home; whatever still runs in it at the end is stopped."""
+    home = Home(tmp_path_factory.mktemp("home"), tools)
+    yield home
+    supervisor.stop(home.run)
+
+
+@pytest.fixture(scope="session")
+def kafka(servers_home: Home) -> RunningKafka:
+    """A broker without topics; most tests want `fresh_kafka`."""
+    taken = ports.free_port()
+    description = kafka_server.Kafka(taken, ports.free_port(frozenset({taken})))
+    running = RunningKafka(
+        servers_home, kafka_server.server(servers_home, description), description.bootstrap
+    )
+    running.start()
+    return running
+
+
+@pytest.fixture
+def fresh_kafka(kafka: RunningKafka) -> RunningKafka:
+    """The broker with the declared topics, all empty, and no consumer group; about a second."""
+    topics.recreate(kafka.bootstrap, PARTITIONS, REGION)
+    return kafka
