@@ -21,6 +21,12 @@ M = TypeVar("M")
 SCHEMA_HEADER = "schema"
 EARLIEST_MS = 10**11
 """Below this (March 1973) a time was surely sent in seconds."""
+LATEST_MS = 10**14
+"""From this on (year 5138) an append time is none; a state's 48 bits hold all that are before."""
+MAX_DEPTH = 64
+"""Brackets within brackets; no message needs more than 5. A decoder's own limit would depend on
+the stack it is called from, and two regions could come to differ.
+"""
 
 MESSAGES: dict[str, Any] = {
     "user-event": AnyEvent,
@@ -42,6 +48,7 @@ class Reason(enum.StrEnum):
     TOO_LARGE = "too_large"
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
     WRONG_SCHEMA = "wrong_schema"
     NEWER_VERSION = "newer_version"
     MISSING_FIELD = "missing_field"
@@ -89,28 +96,28 @@ class MessageDecoder(Generic[M]):
             raise RefusedError(Reason.NULL_VALUE, "the value is null")
         try:
             return self._strict.decode(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             # Once more without minding unknown fields: rare, so the usual record pays nothing.
             message = self._decode_tolerantly(value)
-            if not _is_utf8(value):  # what is skipped is not looked at by msgspec
-                raise RefusedError(Reason.NOT_UTF8, "an unknown field is not UTF-8") from None
         self.unknown_fields += 1
         return message
 
     def _decode_tolerantly(self, value: bytes) -> M:
+        if _depth(value) > MAX_DEPTH:
+            raise RefusedError(Reason.TOO_DEEP, f"nested more than {MAX_DEPTH} deep")
         try:
+            value.decode()  # msgspec does not look at what it skips
             return self._tolerant.decode(value)
-        except msgspec.ValidationError as error:
-            raise RefusedError(_reason_of(str(error)), str(error)) from None
         except UnicodeDecodeError as error:
             raise RefusedError(Reason.NOT_UTF8, str(error)) from None
+        except msgspec.ValidationError as error:
+            raise RefusedError(_reason_of(str(error)), str(error)) from None
         except msgspec.DecodeError as error:
-            reason = Reason.NOT_JSON if _is_utf8(value) else Reason.NOT_UTF8
-            raise RefusedError(reason, str(error)) from None
+            raise RefusedError(Reason.NOT_JSON, str(error)) from None
 
     def _check_version(self, schema: bytes) -> None:
         name, _, version = schema.decode(errors="replace").partition("/")
-        if name != self.message or not version.isdecimal():
+        if name != self.message or not _VERSION.fullmatch(version):
             raise RefusedError(
                 Reason.WRONG_SCHEMA, f"the schema header says {schema!r}, not {self.message}/N"
             )
@@ -136,7 +143,7 @@ class EventDecoder(MessageDecoder[AnyEvent]):
                 Reason.TOO_LARGE, f"{len(value)} bytes are more than {MAX_EVENT_BYTES}"
             )
         event = self.decode(value, schema)
-        if EARLIEST_MS <= event.at_ms <= appended_at_ms + DAY_MS:
+        if EARLIEST_MS <= event.at_ms <= appended_at_ms + DAY_MS and appended_at_ms < LATEST_MS:
             return event
         raise _refused_time(event.at_ms, appended_at_ms)
 
@@ -148,6 +155,8 @@ def _refused_time(at_ms: int, appended_at_ms: int) -> RefusedError:
         return RefusedError(
             Reason.TIME_IN_SECONDS, f"at_ms is {at_ms}; milliseconds since 1970 are wanted"
         )
+    if appended_at_ms >= LATEST_MS:
+        return RefusedError(Reason.OUT_OF_BOUNDS, f"the append time is {appended_at_ms}")
     ahead_ms = at_ms - appended_at_ms
     return RefusedError(Reason.TIME_AHEAD, f"at_ms is {ahead_ms} ms after the append time")
 
@@ -163,15 +172,21 @@ def _reason_of(detail: str) -> Reason:
     return Reason.WRONG_TYPE
 
 
-_BOUND = re.compile(r" of length |matching regex|`(int|float)` [<>]")
+_BOUND = re.compile(r" of length |matching regex|`(int|float)` [<>]|out of range")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
 
 
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _depth(value: bytes) -> int:
+    """How deep a JSON text nests, as far as it is one."""
+    if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
+        return 0  # not worth a walk
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", value)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _closed(message: Any) -> Any:

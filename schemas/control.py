@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.identifiers import Surface, UserId
+from schemas.identifiers import Natural, Surface, UserId
 
 Region = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -19,7 +19,7 @@ class PastEpoch(msgspec.Struct, frozen=True, kw_only=True):
     that it had answered, as known to the promoter.
     """
 
-    epoch: int
+    epoch: Natural
     owner: Region
     fences: dict[int, int]
 
@@ -28,7 +28,7 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which region publishes for an origin, since which epoch, and how earlier epochs ended."""
 
     origin: Region
-    epoch: int
+    epoch: Natural
     owner: Region
     draining: bool = False
     past: list[PastEpoch] = []
@@ -54,7 +54,7 @@ class ModelRelease(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     model: str
-    revision: int
+    revision: Natural
     region: Region
     url: str
     hash: str
@@ -70,7 +70,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """Splits the users of a surface into arms; the shares add up to at most 1."""
 
     name: str
-    revision: int
+    revision: Natural
     region: Region
     surface: Surface
     arms: list[ExperimentArm]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from schemas.identifiers import DEFAULT_SURFACE, EventId, ItemId, Surface, UserId
+from schemas.identifiers import DEFAULT_SURFACE, EventId, ItemId, Natural, Surface, UserId
 
 Kind = Literal[
     "view", "click", "cart", "uncart", "hide", "unhide", "purchase", "rating",
@@ -97,8 +97,8 @@ class Impression(ItemEvent, tag="impression", frozen=True):
     """An item of a slate was on the person's screen, at `position` from 0."""
 
     recommendation_id: str
-    epoch: int
-    position: Annotated[int, msgspec.Meta(ge=0)]
+    epoch: Natural
+    position: Natural
 
 
 class Search(Event, tag="search", frozen=True):

@@ -12,6 +12,8 @@ UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 EventId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 ItemId = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Surface = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number that a producer sends and an archive's column must hold: 0 or more, 63 bits."""
 
 DEFAULT_SURFACE = "main"
 NO_ITEM = 0

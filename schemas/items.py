@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.identifiers import ItemId
+from schemas.identifiers import ItemId, Natural
 
 Label = Annotated[str, msgspec.Meta(max_length=256)]
 
@@ -18,7 +18,7 @@ class ItemUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     item_id: ItemId
     title: Annotated[str, msgspec.Meta(max_length=1024)]
-    at_ms: int
+    at_ms: Natural
     description: str | None = None
     categories: list[Label] = []
     brand: Label | None = None

@@ -1,23 +1,37 @@
 """What to show: the message of `recommendations` and the headers that travel with it.
 
-The headers hold all that *valid* and *due* need, so neither parses a value.
+The headers hold all that *valid* and *due* need, so neither parses a value. Its enums are open: a
+reader takes a value that it does not know for what it is, some word, and goes on.
 """
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from schemas.events import Kind
+from schemas.events import KINDS
 from schemas.identifiers import EventId, ItemId, Surface, UserId
 
 Fallback = Literal["deadline", "unavailable", "cold_user"]
+"""Why a slate is not the model's; what this release writes."""
+
+
+def _open(*known: str) -> msgspec.Meta:
+    """Of a field that may hold words not known yet."""
+    return msgspec.Meta(
+        description=f"One of {', '.join(known)}, or a word that a later release added.",
+        extra_json_schema={"examples": list(known)},
+    )
+
+
+AnyFallback = Annotated[str, _open(*get_args(Fallback))]
+AnyKind = Annotated[str, _open(*KINDS)]
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """The event that asked. `appended_at_ms` is the broker's time, the same in every region."""
 
     event_id: EventId
-    kind: Kind
+    kind: AnyKind
     at_ms: int
     appended_at_ms: int
 
@@ -79,7 +93,7 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     items: list[SlateItem]
     model: ModelVersion | None
     arms: list[Arm]
-    fallback: Fallback | None
+    fallback: AnyFallback | None
     made_from: MadeFrom
     region: str
     origin: str
@@ -126,5 +140,5 @@ class AnswerHeaders(msgspec.Struct, frozen=True, kw_only=True):
                 cause=msgspec.json.decode(found["cause"], type=CauseKey),
                 answered_before_ms=int(found["answered_before"]),
             )
-        except (KeyError, AttributeError, msgspec.MsgspecError) as error:
+        except (KeyError, AttributeError, TypeError, msgspec.MsgspecError) as error:
             raise ValueError(f"not the headers of a recommendation: {error}") from error

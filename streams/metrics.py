@@ -38,6 +38,12 @@ ANSWER_SECONDS = Histogram(
     buckets=_LATENCY_S,
 )
 ARCHIVED_ROWS = Counter("tidemill_archived_rows", "Rows that ClickHouse took", ["table"])
+ARCHIVE_SKIPPED = Counter(
+    "tidemill_archive_skipped", "Records that cannot be rows", ["topic", "reason"]
+)
+ARCHIVE_WAITING = Gauge(
+    "tidemill_archive_waiting_slots", "Slots whose batch waits until ClickHouse takes rows"
+)
 LAG = Gauge(
     "tidemill_lag_records",
     "Behind the end of the partition, seen from the worker",

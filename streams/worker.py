@@ -64,12 +64,11 @@ def build(node: Node, stage: Stage, settings: Settings) -> App:
         node.name,
         _checkpoint(node, settings),
         lambda topic: copies(BY_NAME[topic], settings.peers),
+        lambda topics: partition_counts(settings, topics),
         settings,
         fatal,
     )
-    app.lane_transport = Transport(
-        app, lane, node.group, lambda topics: partition_counts(settings, topics)
-    )
+    app.lane_transport = Transport(app, lane, node.group)
     names = [topic.name for topic in node.reads]
 
     @app.agent(app.topic(*names, schema=BatchSchema(), acks=False), name=node.name)
@@ -96,18 +95,20 @@ def partition_counts(settings: Settings, topics: Sequence[str]) -> Mapping[str, 
         for copy in copies(topic, settings.peers):
             if copy not in found.topics:
                 raise TopicError(f"topic {copy} does not exist; `tidemill topics` creates it")
-            counts[copy] = len(found.topics[copy].partitions)
-            wanted = topic.partitions.count(settings.partitions)
-            if counts[copy] != wanted and topic.partitions is Partitions.BY_USER:
+            count = len(found.topics[copy].partitions)
+            if topic.partitions is Partitions.BY_USER and count != settings.partitions:
                 raise TopicError(
-                    f"topic {copy} has {counts[copy]} partitions, TIDEMILL_PARTITIONS says {wanted}"
+                    f"topic {copy} has {count} partitions,"
+                    f" TIDEMILL_PARTITIONS says {settings.partitions}"
                 )
+            counts.setdefault(name, count)
     return counts
 
 
 def fatal(error: BaseException) -> NoReturn:
     """Leave at once: what was in hand is read again from the last commit."""
-    log.critical("%s: %s", type(error).__name__, error, exc_info=error)
+    told = isinstance(error, LaneError) and error.__cause__ is None
+    log.critical("%s: %s", type(error).__name__, error, exc_info=None if told else error)
     logging.shutdown()
     sys.stderr.flush()
     os._exit(error.exit_code if isinstance(error, LaneError) else LaneError.exit_code)
@@ -153,11 +154,11 @@ def _stage(node: Node, settings: Settings) -> Stage:
     if node.name == "recommend":
         from streams.stages.recommend import Recommend  # noqa: PLC0415
 
-        return Recommend(node, settings)
+        return Recommend(node, settings, fatal)
     if node.name == "catalogue":
         from streams.stages.catalogue import Catalogue  # noqa: PLC0415
 
-        return Catalogue(settings)
+        return Catalogue()
     from streams.stages.archive import Archive  # noqa: PLC0415
 
     return Archive(settings)

@@ -1,1 +1,6 @@
+"""Fitting models."""
 
+from inference.training.fitted import Fitted
+from inference.training.train import train
+
+__all__ = ["Fitted", "train"]

@@ -7,6 +7,7 @@ what makes a migration safe to break off anywhere.
 """
 
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def parse(name: str, sql: str) -> Migration:
 def migrations(folder: Path = FOLDER) -> list[Migration]:
     """All of them in order. Raises ValueError for two with one number."""
     found = [parse(path.name, path.read_text()) for path in sorted(folder.glob("*.sql"))]
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in itertools.pairwise(found):
         if earlier.number == later.number:
             raise ValueError(f"{earlier.name} and {later.name} have one number")
     return found

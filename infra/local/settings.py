@@ -53,7 +53,10 @@ class LocalSettings(BaseSettings):
         default="tidemill", description="where the archive's tables are"
     )
     triton_python_memory_mb: int = Field(
-        default=64, ge=1, description="shared memory of each model between Triton and its Python"
+        default=4,
+        ge=1,
+        description="shared memory of each model between Triton and its Python; it grows, and a "
+        "container may have 64 in all",
     )
     scrape_interval_s: int = Field(
         default=5, ge=1, description="how often Prometheus asks each target"

@@ -1,1 +1,1 @@
-
+"""What Prometheus asks, and whom."""

@@ -8,7 +8,6 @@ a clock or a file. Called by one thread at a time.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -70,6 +69,8 @@ class Catalogue:
         self._ids: dict[int, list[str]] = {}
         self._releases: tuple[ReleaseItems, ...] = ()
         self._sum = 0
+        self._withdrawn = 0
+        self._in_releases_only = 0
         self._newest: tuple[int, ...] | None = None
 
     def apply(self, copy: Copy) -> None:
@@ -98,6 +99,8 @@ class Catalogue:
     def use_releases(self, releases: Iterable[ReleaseItems]) -> None:
         """The item tables of what is served; the first one says what is popular."""
         self._releases = tuple(releases)
+        released = set().union(*(release.items for release in self._releases))
+        self._in_releases_only = len(released - self._ids.keys())
         for code, ids in self._ids.items():
             self._tell_collision(code, ids)
 
@@ -128,14 +131,7 @@ class Catalogue:
         """Available items, most interactions first; then, or without a release, those that only
         `item-updates` knows, the newest first.
         """
-        best = self._releases[0] if self._releases else None
-        ranked = best.popular if best is not None else ()
-        known = best.items if best is not None else {}
-        listed = chain(
-            (Popular(code, known[code].interactions) for code in ranked),
-            (Popular(code, 0) for code in self._newest_first() if code not in known),
-        )
-        for popular in listed:
+        for popular in self._ranked():
             item = self.item(popular.item)
             if item is not None and item.available:
                 yield popular
@@ -148,9 +144,7 @@ class Catalogue:
 
     def counts(self) -> tuple[int, int]:
         """How many items are known: (available, withdrawn)."""
-        codes = set(self._ids).union(*(release.items for release in self._releases))
-        withdrawn = sum(not holds.item.available for holds in self._holds.values())
-        return len(codes) - withdrawn, withdrawn
+        return len(self._ids) + self._in_releases_only - self._withdrawn, self._withdrawn
 
     def _decode(self, copy: Copy, item_id: str) -> ItemUpdate:
         update = self.decoder.decode(copy.value, copy.schema)
@@ -173,12 +167,14 @@ class Catalogue:
         old = self._holds.pop(item_id, None)
         if old is not None:
             self._sum -= old.digest
+            self._withdrawn -= not old.item.available
         if winner is not None:
             appended_ms, _, _, update = winner
             item = Item(item_id, update.title, tuple(update.categories), update.available)
             digest = xxhash.xxh3_64_intdigest(msgspec.json.encode((appended_ms, item)))
             self._holds[item_id] = _Holds(appended_ms, item, digest)
             self._sum += digest
+            self._withdrawn += not item.available
         self._sum %= 1 << _DIGEST_BITS
         self._newest = None
         if (old is None) != (winner is None):
@@ -186,15 +182,18 @@ class Catalogue:
 
     def _keep_ids(self, item_id: str, *, known: bool) -> None:
         code = self._hash_of(item_id)
-        ids = self._ids.setdefault(code, [])
+        released = any(code in release.items for release in self._releases)
         if known:
+            self._in_releases_only -= released and code not in self._ids
+            ids = self._ids.setdefault(code, [])
             ids.append(item_id)
             ids.sort()
             self._tell_collision(code, ids)
         else:
-            ids.remove(item_id)
-            if not ids:
+            self._ids[code].remove(item_id)
+            if not self._ids[code]:
                 del self._ids[code]
+                self._in_releases_only += released
 
     def _tell_collision(self, code: int, ids: list[str]) -> None:
         all_ids = set(ids)
@@ -206,6 +205,15 @@ class Catalogue:
                 code,
                 min(all_ids),
             )
+
+    def _ranked(self) -> Iterator[Popular]:
+        best = self._releases[0] if self._releases else None
+        if best is not None:
+            for code in best.popular:
+                yield Popular(code, best.items[code].interactions)
+        for code in self._newest_first():
+            if best is None or code not in best.items:
+                yield Popular(code, 0)
 
     def _newest_first(self) -> tuple[int, ...]:
         if self._newest is None:

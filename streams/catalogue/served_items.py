@@ -38,16 +38,15 @@ class ServedItems:
         failed: the catalogue then keeps what it had.
         """
         async with self._one_at_a_time:
+            failure = None
             try:
                 await self._refresh()
             except ReleaseError as error:
                 failure = f"the items of {self._model} stay as they were: {error}"
-                if failure != self._failure:
-                    log.error("%s", failure)
-                self._failure = failure
-            else:
-                self._failure = None
-            return self._failure
+            if failure is not None and failure != self._failure:
+                log.error("%s", failure)
+            self._failure = failure
+            return failure
 
     async def _refresh(self) -> None:
         wanted = self._wanted()

@@ -46,7 +46,8 @@ class Checkpoint(Protocol):
 
 class TransactionalCheckpoint:
     """One producer and one transactional.id a partition, for ever: whoever opens it fences the
-    one before, whatever that one still holds in hand."""
+    one before, whatever that one still holds in hand.
+    """
 
     replays = True
 
@@ -70,7 +71,7 @@ class TransactionalCheckpoint:
         return {feed: position.offsets.get(self._topic_ids[feed]) for feed in feeds}
 
     def commit(self, slot: Slot, behind: NextOffsets, outcome: Outcome) -> None:
-        """Commit a batch in four steps; what a crash just after each leaves behind:
+        """Commit a batch in four steps, and what a crash just after each leaves behind.
 
         1. Forward the misplaced records and wait until they are acknowledged. Crash: they are in
            their partition, the batch is read again and they are forwarded again; folding an
@@ -131,7 +132,8 @@ class TransactionalCheckpoint:
 
 class OffsetCheckpoint:
     """Effects first, then the group's offset. A crash between repeats the batch, so every effect
-    must be harmless when repeated: rows keyed by their own id, dead letters."""
+    must be harmless when repeated: rows keyed by their own id, dead letters.
+    """
 
     replays = False
 
@@ -170,7 +172,8 @@ class OffsetCheckpoint:
 
 class Forward:
     """Plain produce, acknowledged before it returns, never part of a transaction: an open one
-    would hold back every reader of the other partitions."""
+    would hold back every reader of the other partitions.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._producer = clients.idempotent_producer(settings)

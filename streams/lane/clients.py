@@ -102,7 +102,7 @@ def read_to_end(consumer: Consumer, start: list[TopicPartition]) -> Iterator[Mes
     consumer.assign(start)
     open_partitions = {(part.topic, part.partition) for part in start}
     while open_partitions:
-        for message in consumer.consume(1000, timeout=1.0):
+        for message in fetch(consumer, 1.0):
             error = message.error()
             if error is None:
                 yield message
@@ -112,6 +112,13 @@ def read_to_end(consumer: Consumer, start: list[TopicPartition]) -> Iterator[Mes
                 raise KafkaException(error)
 
 
+def fetch(consumer: Consumer, timeout_s: float) -> list[Message]:
+    """What is there, as soon as anything is: `consume` alone waits for a full list or its end."""
+    first = consumer.poll(timeout_s)
+    return [] if first is None else [first, *consumer.consume(_CHUNK, timeout=0)]
+
+
+_CHUNK = 10_000
 TRANSIENT = frozenset(
     (
         KafkaError._TRANSPORT,  # noqa: SLF001

@@ -43,9 +43,7 @@ def dead_letter(record: Record, refused: RefusedError) -> Produced:
         value = value[:CUT_BYTES]
     own = [(name, content) for name, content in record.headers() or [] if _fits(name, content)]
     named = [(name, content.encode(errors="replace")) for name, content in position.items()]
-    return Produced(
-        DEAD_LETTERS.name, key[:_MAX_KEY_BYTES] if key else key, value, [*own, *named]
-    )
+    return Produced(DEAD_LETTERS.name, key[:_MAX_KEY_BYTES] if key else key, value, [*own, *named])
 
 
 def _fits(name: str, content: bytes | None) -> bool:

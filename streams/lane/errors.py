@@ -4,6 +4,11 @@ None of these is handled inside the worker: it leaves at once and a new one star
 commit, which is always a whole one.
 """
 
+from collections.abc import Callable
+
+Fatal = Callable[[BaseException], None]
+"""Ends the worker; may be called in any thread."""
+
 
 class LaneError(Exception):
     """A worker cannot go on. The message says what is wrong, where, and what to do."""

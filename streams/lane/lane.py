@@ -18,7 +18,7 @@ from confluent_kafka import Message
 from streams import metrics
 from streams.lane.checkpoint import Checkpoint, OffsetCheckpoint
 from streams.lane.contract import Batch, Slot, Stage
-from streams.lane.errors import DeadlineError, LaneError, StageError
+from streams.lane.errors import DeadlineError, Fatal, LaneError, StageError
 from streams.lane.member import Member
 from streams.lane.opening import open_slot
 from streams.lane.reader import Reader
@@ -53,44 +53,52 @@ class Lane:
         stage_name: str,
         checkpoint: Checkpoint,
         feeds: Callable[[str], Sequence[str]],
+        partition_counts: Callable[[Sequence[str]], Mapping[str, int]],
         settings: Settings,
-        fatal: Callable[[BaseException], None],
+        fatal: Fatal,
     ) -> None:
-        """`feeds` gives, for a topic of the group, all topics whose same partition is read."""
+        """`feeds` gives, for a topic of the group, all topics whose same partition is read;
+        `partition_counts` checks the topics of the group and counts their partitions.
+        """
         self._stage = stage
         self._name = stage_name
         self._checkpoint = checkpoint
         self._feeds = feeds
+        self._partition_counts = partition_counts
         self._settings = settings
         self._fatal = fatal
         self._held: dict[Slot, _Held] = {}
         self._opening = ThreadPoolExecutor(_THREADS, "lane-open")
         self._committing = ThreadPoolExecutor(_THREADS, "lane-commit")
+        self._member: Member | None = None
         self.batches: asyncio.Queue[Batch] = asyncio.Queue()
 
-    async def start(self, group: str, topics: Sequence[str]) -> None:
-        """Make the stage ready and join the group."""
+    async def start(self, group: str, topics: Sequence[str]) -> Mapping[str, int]:
+        """Make the stage ready and join the group; returns how many partitions each topic has."""
         self._loop = asyncio.get_running_loop()
         try:
+            counts = await asyncio.to_thread(self._partition_counts, topics)
             await self._stage.start()
+            self.reader = Reader(self._settings, self, self._fatal)
+            self._member = Member(self._settings, group, topics, self, self._fatal)
         except Exception as error:  # noqa: BLE001
             self._fatal(error)
-            return
-        self.reader = Reader(self._settings, self, self._fatal)
-        self._member = Member(self._settings, group, topics, self, self._fatal)
+            raise
         if isinstance(self._checkpoint, OffsetCheckpoint):
             self._checkpoint.group = self._member.consumer
         self.reader.start()
         self._member.start()
+        return counts
 
     async def stop(self) -> None:
         """Finish what is in flight, give all slots up, leave the group."""
-        await self._close(list(self._held), lost=False)
-        self._member.stop()
-        await asyncio.to_thread(self._member.join)
-        self.reader.stop()
-        await asyncio.to_thread(self.reader.join)
-        await self._stage.stop()
+        if self._member is not None:
+            await self._close(list(self._held), lost=False)
+            self._member.stop()
+            await asyncio.to_thread(self._member.join)
+            self.reader.stop()
+            await asyncio.to_thread(self.reader.join)
+            await self._stage.stop()
         self._opening.shutdown()
         self._committing.shutdown()
 

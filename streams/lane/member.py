@@ -6,13 +6,14 @@ the group decides who holds what, and nothing else.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from streams.lane import clients
 from streams.lane.contract import Slot
+from streams.lane.errors import Fatal
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Member(threading.Thread):
         group: str,
         topics: Sequence[str],
         holder: Holder,
-        on_fatal: Callable[[BaseException], None],
+        on_fatal: Fatal,
     ) -> None:
         super().__init__(name="lane-member", daemon=True)
         self._group = group

@@ -27,9 +27,7 @@ def open_slot(
     stage.open(slot)
     consumer = clients.catch_up_reader(settings)
     try:
-        return [
-            _replayed(consumer, slot, feed, where[feed], checkpoint, stage) for feed in feeds
-        ]
+        return [_replayed(consumer, slot, feed, where[feed], checkpoint, stage) for feed in feeds]
     finally:
         consumer.close()
 

@@ -17,12 +17,13 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streams.lane import clients
 from streams.lane.contract import Slot
+from streams.lane.errors import Fatal
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.1
-_CHUNK = 10_000
+
 
 class Backlog(Protocol):
     """Where records wait until their batch; called in the reader's thread."""
@@ -36,9 +37,7 @@ class Backlog(Protocol):
 class Reader(threading.Thread):
     """Call `add` and `remove` from any thread but this one."""
 
-    def __init__(
-        self, settings: Settings, backlog: Backlog, on_fatal: Callable[[BaseException], None]
-    ) -> None:
+    def __init__(self, settings: Settings, backlog: Backlog, on_fatal: Fatal) -> None:
         super().__init__(name="lane-reader", daemon=True)
         self._settings = settings
         self._backlog = backlog
@@ -92,9 +91,7 @@ class Reader(threading.Thread):
                 if sum(waiting.values()) >= self._settings.pending_records:
                     self._stopping.wait(0.005)
                     continue
-                first = consumer.poll(_POLL_S if self._slots else 0.02)
-                if first is not None:
-                    self._split(consumer, [first, *consumer.consume(_CHUNK, timeout=0)])
+                self._split(consumer, clients.fetch(consumer, _POLL_S if self._slots else 0.02))
         except BaseException as error:  # noqa: BLE001
             self._on_fatal(error)
         finally:

@@ -41,12 +41,10 @@ class Consumer(FaustConsumer):
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         transport: Transport = self.transport
-        names = sorted(topics)
-        counts = await asyncio.to_thread(transport.partition_counts, names)
-        self._assignment = {TP(name, part) for name in names for part in range(counts[name])}
+        counts = await transport.lane.start(transport.group, sorted(topics))
+        self._assignment = {TP(name, part) for name, count in counts.items() for part in range(count)}
         # Not awaited: Faust waits in there for this very subscription to be done.
         self.add_future(self._assign())
-        await transport.lane.start(transport.group, names)
 
     async def _assign(self) -> None:
         self.app.on_rebalance_start()
@@ -58,7 +56,7 @@ class Consumer(FaustConsumer):
         batches = self.transport.lane.batches
         try:
             batch = await asyncio.wait_for(batches.get(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
         yield self._as_message(batch)
         while not batches.empty():
@@ -69,7 +67,7 @@ class Consumer(FaustConsumer):
             await self.wait(self.can_resume_flow)
 
     def _as_message(self, batch: Batch) -> tuple[TP, Message]:
-        tp = TP(*(batch.slot.topic, batch.slot.partition))
+        tp = TP(batch.slot.topic, batch.slot.partition)
         message = Message(
             topic=tp.topic,
             partition=tp.partition,
@@ -150,8 +148,7 @@ class Transport(FaustTransport):
     Consumer = Consumer
     driver_version = "tidemill"
 
-    def __init__(self, app: faust.App, lane: Lane, group: str, partition_counts: Any) -> None:
+    def __init__(self, app: faust.App, lane: Lane, group: str) -> None:
         super().__init__([], app)
         self.lane = lane
         self.group = group
-        self.partition_counts = partition_counts

@@ -12,14 +12,13 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.lane import clients
-from streams.lane.errors import TopicError
+from streams.lane.errors import Fatal, TopicError
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.2
 _TIMEOUT_S = 30.0
-_CHUNK = 2000
 
 
 class WholeTopics(threading.Thread):
@@ -28,7 +27,7 @@ class WholeTopics(threading.Thread):
         settings: Settings,
         topics: Sequence[str],
         apply: Callable[[Sequence[Message]], None],
-        fatal: Callable[[BaseException], None],
+        fatal: Fatal,
     ) -> None:
         """`apply` gets records in the order of their partition, in the event loop's thread."""
         super().__init__(name="whole-topics", daemon=True)
@@ -49,7 +48,7 @@ class WholeTopics(threading.Thread):
         try:
             unread = self._assign(consumer)
             while not self._stopping.is_set():
-                messages = consumer.consume(_CHUNK, timeout=_POLL_S)
+                messages = clients.fetch(consumer, _POLL_S)
                 records = [message for message in messages if self._is_record(message, unread)]
                 if records:
                     self._loop.call_soon_threadsafe(self._apply, records)

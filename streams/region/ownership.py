@@ -100,5 +100,6 @@ def _check(record: Ownership, key: str) -> None:
     past = [epoch.epoch for epoch in record.past]
     if len(set(past)) != len(past) or any(epoch >= record.epoch for epoch in past):
         raise RefusedError(
-            Reason.OUT_OF_BOUNDS, f"past epochs {past} of epoch {record.epoch} repeat or are not past"
+            Reason.OUT_OF_BOUNDS,
+            f"past epochs {past} of epoch {record.epoch} repeat or are not past",
         )

@@ -1,1 +1,1 @@
-
+"""From candidates to a slate: pure rules, seeded by the recommendation's id."""

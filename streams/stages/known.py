@@ -18,7 +18,7 @@ from streams.catalogue.experiments import Experiments
 from streams.catalogue.items import Catalogue
 from streams.catalogue.releases import Releases
 from streams.catalogue.served_items import ServedItems
-from streams.lane.errors import DeadlineError
+from streams.lane.errors import DeadlineError, Fatal
 from streams.lane.whole_topics import WholeTopics
 from streams.region.copies import Copy
 from streams.region.gate import gate
@@ -57,7 +57,7 @@ class Known:
                 for name in copies(topic, settings.peers):
                     self._apply_to[name] = sinks[topic.name]
 
-    async def start(self, fatal: Callable[[BaseException], None]) -> None:
+    async def start(self, fatal: Fatal) -> None:
         """Returns once all topics were read to their ends. Raises DeadlineError."""
         self._reader = WholeTopics(self._settings, list(self._apply_to), self._apply, fatal)
         self._reader.start()

@@ -12,20 +12,15 @@ import msgspec
 import xxhash
 
 from schemas.events import (
-    EVENT_TYPES,
     AnyEvent,
-    Cart,
     Erase,
     Event,
     Follow,
-    Hide,
-    Impression,
     ItemEvent,
+    Kind,
     Purchase,
     Rating,
-    Uncart,
     Unfollow,
-    Unhide,
 )
 from schemas.identifiers import event_hash, item_hash, user_hash
 from schemas.state import (
@@ -56,14 +51,6 @@ FAST_CLOCK_MS = 5 * 60_000
 _MAX_VALUE = 65_535
 
 
-_CODES = {
-    kind: KIND_CODES[kind.__struct_config__.tag]
-    for kind in EVENT_TYPES
-    if kind.__struct_config__.tag in KIND_CODES
-}
-"""The kinds that enter the history."""
-
-
 class _Sets(NamedTuple):
     """A flag that a kind sets for its key in one of the maps."""
 
@@ -76,15 +63,15 @@ _SEEN, _HIDDEN, _IN_CART, _FOLLOWED = (
     for name in ("seen", "hidden", "cart", "followed")
 )
 _BOUGHT = _Sets(MAPS.index("bought"), 1)
-_MARKS: dict[type[Event], tuple[_Sets, ...]] = {
-    Impression: (_SEEN[1],),
-    Cart: (_IN_CART[1],),
-    Uncart: (_IN_CART[0],),
-    Purchase: (_BOUGHT, _IN_CART[0]),
-    Hide: (_HIDDEN[1],),
-    Unhide: (_HIDDEN[0],),
-    Follow: (_FOLLOWED[1],),
-    Unfollow: (_FOLLOWED[0],),
+_MARKS: dict[Kind, tuple[_Sets, ...]] = {
+    "impression": (_SEEN[1],),
+    "cart": (_IN_CART[1],),
+    "uncart": (_IN_CART[0],),
+    "purchase": (_BOUGHT, _IN_CART[0]),
+    "hide": (_HIDDEN[1],),
+    "unhide": (_HIDDEN[0],),
+    "follow": (_FOLLOWED[1],),
+    "unfollow": (_FOLLOWED[0],),
 }
 """The kinds that enter maps."""
 
@@ -115,7 +102,7 @@ def fold(state: UserState, event: AnyEvent, appended_at_ms: int) -> UserState:
 
 
 def _remembered(history: bytes, event: Event, time_ms: int, key: int) -> bytes:
-    code = _CODES.get(type(event))
+    code = KIND_CODES.get(event.kind)
     if code is None:
         return history
     entry = pack_interaction(time_ms, event_hash(event.event_id), code, _value(event), key)
@@ -124,15 +111,15 @@ def _remembered(history: bytes, event: Event, time_ms: int, key: int) -> bytes:
 
 def _value(event: Event) -> int:
     """As schemas.state.Interaction says, cut to what 16 bits hold."""
-    if type(event) is Rating:
+    if isinstance(event, Rating):
         return round(min(1.0, event.value / event.scale) * _MAX_VALUE)
-    if type(event) is Purchase:
+    if isinstance(event, Purchase):
         return min(event.quantity, _MAX_VALUE)
     return 0
 
 
 def _marked(maps: Maps, event: Event, time_ms: int, key: int) -> Maps:
-    for place, flag in _MARKS.get(type(event), ()):
+    for place, flag in _MARKS.get(event.kind, ()):
         entries = insert(maps[place], pack_mark(time_ms, key, flag), MAP_LIMITS[place])
         if entries is not maps[place]:
             changed = list(maps)

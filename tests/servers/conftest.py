@@ -13,8 +13,11 @@ import psutil
 import pytest
 
 from infra import topics
+from infra.local import clickhouse as clickhouse_server
 from infra.local import kafka as kafka_server
 from infra.local import ports, supervisor
+from infra.local import prometheus as prometheus_server
+from infra.local import triton as triton_server
 from infra.local.home import Home
 from infra.local.install import install
 from infra.local.settings import LocalSettings
@@ -74,6 +77,34 @@ class RunningKafka(Running):
     bootstrap: str
 
 
+@dataclass
+class RunningTriton(Running):
+    grpc_url: str
+    metrics_url: str
+    repository: Path
+    """Folders <model>/<version>/ put here can be loaded by request."""
+
+
+@dataclass
+class RunningClickHouse(Running):
+    address: str
+    """host:port of the native protocol; the user `default` without a password."""
+    host: str
+    port: int
+    http_url: str
+    database: str
+
+
+@dataclass
+class RunningPrometheus(Running):
+    url: str
+
+    def scrape(self, *addresses: str) -> None:
+        """Replace what is scraped, each host:port."""
+        targets = prometheus_server.Targets(addresses, {"region": REGION})
+        prometheus_server.write_targets(self.home, [targets] if addresses else [])
+
+
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """Where the servers are installed; installs what is missing, once a machine."""
@@ -93,10 +124,55 @@ def servers_home(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="session")
 def kafka(servers_home: Home) -> RunningKafka:
     """A broker without topics; most tests want `fresh_kafka`."""
-    taken = ports.free_port()
-    description = kafka_server.Kafka(taken, ports.free_port(frozenset({taken})))
+    port, controller_port = _ports(2)
+    description = kafka_server.Kafka(port, controller_port)
     running = RunningKafka(
         servers_home, kafka_server.server(servers_home, description), description.bootstrap
+    )
+    running.start()
+    return running
+
+
+@pytest.fixture(scope="session")
+def triton(servers_home: Home) -> RunningTriton:
+    """Triton with an empty repository under explicit control: a test loads what it needs."""
+    http_port, grpc_port, metrics_port = _ports(3)
+    description = triton_server.Triton(http_port, grpc_port, metrics_port)
+    running = RunningTriton(
+        servers_home,
+        triton_server.server(servers_home, description),
+        description.grpc_url,
+        f"http://{ports.HOST}:{metrics_port}/metrics",
+        servers_home.triton,
+    )
+    running.start()
+    return running
+
+
+@pytest.fixture(scope="session")
+def clickhouse(servers_home: Home) -> RunningClickHouse:
+    """ClickHouse with an empty database; a test makes one of its own or drops what it made."""
+    port, http_port = _ports(2)
+    description = clickhouse_server.ClickHouse(port, http_port)
+    running = RunningClickHouse(
+        servers_home,
+        clickhouse_server.server(servers_home, description),
+        description.address,
+        ports.HOST,
+        port,
+        f"http://{ports.HOST}:{http_port}",
+        description.database,
+    )
+    running.start()
+    return running
+
+
+@pytest.fixture(scope="session")
+def prometheus(servers_home: Home) -> RunningPrometheus:
+    """Prometheus that scrapes each second what a test tells it to."""
+    description = prometheus_server.Prometheus(_ports(1)[0], scrape_interval_s=1)
+    running = RunningPrometheus(
+        servers_home, prometheus_server.server(servers_home, description), description.url
     )
     running.start()
     return running
@@ -107,3 +183,10 @@ def fresh_kafka(kafka: RunningKafka) -> RunningKafka:
     """The broker with the declared topics, all empty, and no consumer group; about a second."""
     topics.recreate(kafka.bootstrap, PARTITIONS, REGION)
     return kafka
+
+
+def _ports(count: int) -> list[int]:
+    chosen: list[int] = []
+    while len(chosen) < count:
+        chosen.append(ports.free_port(frozenset(chosen)))
+    return chosen

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.install import jars, java
+from infra.local.install import jars, java, packages, triton
 from infra.local.problems import InstallError
 
 _NEEDED_BYTES = 2 * 1024**3
@@ -30,6 +30,8 @@ class Step:
 STEPS = (
     Step("Java 17 and Maven", java.installed, java.install),
     Step("Kafka and MirrorMaker", jars.installed, jars.install),
+    Step("Triton's backend", triton.installed, triton.install),
+    Step("ClickHouse, Prometheus, Alertmanager, kcat", packages.installed, packages.install),
 )
 
 

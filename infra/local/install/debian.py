@@ -66,6 +66,17 @@ def install(tools: Path, group: Group) -> None:
     shutil.rmtree(downloads, ignore_errors=True)
 
 
+def library_folders(tools: Path, group: Group) -> list[Path]:
+    """Debian moves libraries from /lib to /usr/lib package by package."""
+    root = tree(tools, group)
+    return sorted([*root.glob("lib/*-linux-gnu"), *root.glob("usr/lib/*-linux-gnu")])
+
+
+def library_path(tools: Path, group: Group) -> str:
+    """The same for LD_LIBRARY_PATH."""
+    return ":".join(map(str, library_folders(tools, group)))
+
+
 def _download(group: Group, downloads: Path, options: list[str]) -> list[Path]:
     failure = _FAILURE.format(" ".join(group.packages))
     # As root apt would fetch as a user of its own, who may not write here.

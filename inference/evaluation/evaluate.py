@@ -1,0 +1,112 @@
+"""Measures a model beside the floors that anything must beat. Called by `tidemill evaluate`.
+
+Every row of the result ranks all items that the model knows, through the same `answer` that
+Triton serves. The floors are the same counting with less of it: popularity reads nothing of the
+user; the last-item rule reads one item and counts what came right after it.
+"""
+
+import time
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.data.interactions import Interactions
+from inference.errors import DataError
+from inference.evaluation.metrics import Metrics, metrics
+from inference.evaluation.protocols import Part, Split, leave_one_out, time_split
+from inference.models.answer import answer
+from inference.models.requests import request_of
+from inference.models.transitions import Transitions, TransitionSettings
+from inference.training.train import train
+from schemas.serving import ITEMS, MAX_K
+
+Protocol = Literal["leave-one-out", "time-split"]
+MODEL = "transitions"
+CONTENDERS = {
+    "popularity": TransitionSettings(reach=1, read=0),
+    "last-item": TransitionSettings(reach=1, read=1, damping=0),
+    MODEL: TransitionSettings(),
+}
+_USERS_AT_ONCE = 128
+"""Bounds memory; users with long histories cost most, because all they saw is excluded."""
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """`results` are by contender; `fit_seconds` is that of our model."""
+
+    dataset: str
+    protocol: Protocol
+    part: Part
+    until_ms: int | None
+    k: int
+    exclude_seen: bool
+    users: int
+    items: int
+    interactions: int
+    results: dict[str, Metrics]
+    fit_seconds: float
+    seconds: float
+
+    def metrics(self) -> dict[str, float]:
+        """Our model's, named as a release's manifest wants them: `hr@10` ..."""
+        found = msgspec.structs.asdict(self.results[MODEL])
+        return {f"{name}@{self.k}": round(value, 5) for name, value in found.items()}
+
+
+def evaluate(  # noqa: PLR0913 - a protocol's choices, all named
+    dataset: Interactions,
+    *,
+    protocol: Protocol = "leave-one-out",
+    part: Part = "test",
+    k: int = 10,
+    until_ms: int | None = None,
+    next_items: int = 1,
+    exclude_seen: bool = True,
+) -> Evaluation:
+    """`part` is for leave-one-out, `until_ms` and `next_items` for time-split. Raises DataError."""
+    if not 1 <= k <= MAX_K:
+        raise DataError(f"k is {k}; 1 to {MAX_K} can be ranked")
+    started = time.monotonic()
+    if protocol == "time-split":
+        split = time_split(dataset, until_ms, next_items, new_only=exclude_seen)
+    else:
+        split = leave_one_out(dataset, part)
+    results: dict[str, Metrics] = {}
+    for name, settings in CONTENDERS.items():
+        fitted = train(split.fit, settings=settings)
+        ranked = _ranked(split, fitted.model, k, exclude_seen=exclude_seen)
+        results[name] = metrics(ranked, split.targets, len(fitted.items))
+    return Evaluation(
+        dataset=dataset.name,
+        protocol=protocol,
+        part=part,
+        until_ms=split.until_ms,
+        k=k,
+        exclude_seen=exclude_seen,
+        users=len(split.targets),
+        items=len(fitted.items),
+        interactions=len(split.log),
+        results=results,
+        fit_seconds=fitted.training.seconds,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _ranked(
+    split: Split, model: Transitions, k: int, *, exclude_seen: bool
+) -> NDArray[np.int64]:
+    """(users, k) places in the log's item table, -1 where there is none."""
+    hashes = split.log.item_hashes
+    ascending = np.argsort(hashes)
+    ranked = np.full((len(split.histories), k), -1)
+    # Users of like history length together, so that little of EXCLUDE is padding.
+    by_length = np.argsort([len(rows) for rows in split.histories], kind="stable")
+    for begin in range(0, len(by_length), _USERS_AT_ONCE):
+        users = by_length[begin : begin + _USERS_AT_ONCE]
+        histories = [split.histories[user] for user in users]
+        found = answer(model, request_of(split.log, histories, k, exclude_seen=exclude_seen))[ITEMS]
+        place = ascending[np.searchsorted(hashes, found, sorter=ascending).clip(max=len(hashes) - 1)]
+        ranked[users] = np.where(hashes[place] == found, place, -1)
+    return ranked

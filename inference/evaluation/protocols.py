@@ -1,0 +1,84 @@
+"""What a model may learn from and what it is asked: the ways to split an interaction log.
+
+leave-one-out: of each user with three interactions or more, the last is the test and the one
+before it the validation; the model is fitted on the rest. Asked for the test, it sees the
+validation item in the history. Users with fewer are only learnt from. This is the protocol of the
+published figures; it lets the model see other users' future.
+
+time-split: everything before one moment is learnt from, and each user is asked once: what came
+first at or after it? That is what a shop would have seen on that day.
+
+Only interactions that turn to an item count, as history and as target.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.data.interactions import Interactions
+from inference.errors import DataError
+
+Part = Literal["test", "validation"]
+FIT_SHARE = 0.9
+"""Of the interactions, where a time-split is not told its moment."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """`histories` are rows of `log`, oldest first; `targets` are items. One of each a user."""
+
+    log: Interactions
+    fit: Interactions
+    histories: list[NDArray[np.int64]]
+    targets: list[NDArray[np.int32]]
+    until_ms: int | None = None
+
+
+def leave_one_out(dataset: Interactions, part: Part = "test") -> Split:
+    """Raises DataError if no user has three interactions."""
+    log = dataset.positive()
+    order, starts = log.by_user
+    held_out = np.zeros(len(log), np.bool_)
+    histories, targets = [], []
+    back = 1 if part == "test" else 2
+    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+        if end - begin < 3:
+            continue
+        rows = order[begin:end]
+        held_out[rows[-2:]] = True
+        histories.append(rows[:-back])
+        targets.append(log.item[rows[-back]][None])
+    if not histories:
+        raise DataError(f"no user of {dataset.name} has three interactions to leave one out of")
+    return Split(log, log.select(~held_out), histories, targets)
+
+
+def time_split(
+    dataset: Interactions, until_ms: int | None = None, next_items: int = 1, *, new_only: bool
+) -> Split:
+    """Each user who came before and after is asked for the next `next_items` items; with
+    `new_only`, as where seen items are excluded, for the next that are not in the history.
+    Raises DataError.
+    """
+    if not dataset.timed:
+        raise DataError(f"{dataset.name} has no times; use leave-one-out")
+    log = dataset.positive()
+    if until_ms is None and len(log):
+        until_ms = int(np.quantile(log.time_ms, FIT_SHARE, method="higher"))
+    order, starts = log.by_user
+    histories, targets = [], []
+    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+        rows = order[begin:end]
+        before = int(np.searchsorted(log.time_ms[rows], until_ms))
+        later = log.item[rows[before:]]
+        if new_only:
+            later = later[~np.isin(later, log.item[rows[:before]])]
+        wanted = np.array(list(dict.fromkeys(later.tolist()))[:next_items], np.int32)
+        if before and len(wanted):
+            histories.append(rows[:before])
+            targets.append(wanted)
+    if not histories:
+        raise DataError(f"no user of {dataset.name} did something before and after {until_ms}")
+    return Split(log, log.until(until_ms or 0), histories, targets, until_ms)

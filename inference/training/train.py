@@ -1,0 +1,55 @@
+"""Fits the model on an interaction log, or on what had happened before a time.
+
+Pure but for the stopwatch: the same log, time and settings give the same model. Called by
+`tidemill train` and by the evaluation.
+"""
+
+import time
+
+from inference.data.interactions import Interactions
+from inference.errors import DataError
+from inference.models.fit import by_popularity, fit_transitions
+from inference.models.transitions import TransitionSettings
+from inference.training.fitted import Fitted
+from schemas.releases import ReleaseItem, Training
+
+_USUAL = TransitionSettings()
+
+
+def train(
+    dataset: Interactions,
+    *,
+    until_ms: int | None = None,
+    settings: TransitionSettings = _USUAL,
+    seed: int = 0,
+) -> Fitted:
+    """`until_ms` keeps what happened at or after it out of the model, so that it can be replayed.
+
+    Counting needs no chance; `seed` is recorded for models that do. Raises DataError.
+    """
+    started = time.monotonic()
+    if until_ms is not None and not dataset.timed:
+        raise DataError(f"{dataset.name} has no times, so it cannot be cut at one")
+    log = (dataset if until_ms is None else dataset.until(until_ms)).positive()
+    if not len(log):
+        raise DataError(f"{dataset.name} has no interaction to fit on before {until_ms}")
+    model = fit_transitions(log, settings)
+    known, counts = by_popularity(log)
+    items = tuple(
+        ReleaseItem(
+            item_id=log.items[item],
+            interactions=int(count),
+            title=log.title(item),
+            categories=list(log.categories_of(item)),
+        )
+        for item, count in zip(known, counts, strict=True)
+    )
+    training = Training(
+        dataset=dataset.name,
+        fingerprint=log.fingerprint(),
+        interactions=len(log),
+        users=len(set(log.user.tolist())),
+        seed=seed,
+        seconds=round(time.monotonic() - started, 3),
+    )
+    return Fitted(model, training, items, log)

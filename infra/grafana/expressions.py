@@ -1,0 +1,44 @@
+"""PromQL over the metrics that `streams.metrics` declares, so that no name is written twice.
+
+Pure. Called by the dashboards.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+WINDOW = "$__rate_interval"
+"""Grafana's: at least four scrapes, whatever the zoom."""
+
+
+def name(metric: MetricWrapperBase) -> str:
+    """As Prometheus stores it; the client appends `_total` to counters by itself."""
+    family = next(iter(metric.describe())).name
+    return f"{family}_total" if isinstance(metric, Counter) else str(family)
+
+
+def rate(counter: Counter, *labels: str, where: str = "") -> str:
+    """Events a second, one series for each combination of `labels`."""
+    return f"sum{_by(labels)}(rate({name(counter)}{_braces(where)}[{WINDOW}]))"
+
+
+def quantile(q: float, histogram: Histogram, *labels: str) -> str:
+    """An estimate from the buckets: not finer than they are."""
+    buckets = f"rate({name(histogram)}_bucket[{WINDOW}])"
+    return f"histogram_quantile({q}, sum{_by(('le', *labels))}({buckets}))"
+
+
+def total(gauge: Gauge, *labels: str) -> str:
+    """The sum over processes and partitions."""
+    return f"sum{_by(labels)}({name(gauge)})"
+
+
+def largest(gauge: Gauge, *labels: str) -> str:
+    return f"max{_by(labels)}({name(gauge)})"
+
+
+def _by(labels: tuple[str, ...]) -> str:
+    return f" by ({', '.join(labels)}) " if labels else ""
+
+
+def _braces(where: str) -> str:
+    return f"{{{where}}}" if where else ""

@@ -1,0 +1,47 @@
+"""What is asked of the scorer and what it gives back. Shared by the client, the fallback and the
+slate.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from schemas.serving import MAX_K
+from schemas.state import UserState
+
+Failure = Literal["deadline", "unavailable"]
+"""No answer in time; or no answer that could be used. Both are values of a recommendation's
+`fallback`.
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One user's share of a request: `k` candidates, none of them in `exclude` (item hashes).
+
+    Raises ValueError for a k that the model does not give.
+    """
+
+    state: UserState
+    k: int
+    exclude: Collection[int] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= MAX_K:
+            raise ValueError(f"k is {self.k}; the model gives 1 to {MAX_K} items")
+
+
+class Candidate(NamedTuple):
+    """An item by its hash. `because` is the item of the history that weighed most, if one did."""
+
+    item: int
+    score: float
+    source: str
+    because: int | None = None
+
+
+class Scored(NamedTuple):
+    """A user's candidates, best first; or the reason why there are none."""
+
+    candidates: list[Candidate]
+    failure: Failure | None = None

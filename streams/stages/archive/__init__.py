@@ -1,0 +1,9 @@
+"""The archive stage: what crosses an archived topic becomes a row in ClickHouse.
+
+`tables` the columns, `event_rows` `slate_rows` `item_rows` `control_rows` one record to one row,
+`rows` which topic is whose, `inserts` one block to the server, `stage` the room itself.
+"""
+
+from streams.stages.archive.stage import Archive
+
+__all__ = ["Archive"]
