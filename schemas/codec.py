@@ -10,13 +10,14 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from schemas.closed import ClosedDecoder
 from schemas.control import Experiment, ModelRelease, Ownership, StateDigest
 from schemas.events import EVENT_TYPES, AnyEvent
 from schemas.items import ItemUpdate
 from schemas.recommendations import Recommendation
 from schemas.topics import DAY_MS, MAX_EVENT_BYTES
 
-M = TypeVar("M")
+M = TypeVar("M", bound=msgspec.Struct)
 
 SCHEMA_HEADER = "schema"
 EARLIEST_MS = 10**11
@@ -42,7 +43,7 @@ VERSIONS = dict.fromkeys(MESSAGES, 1)
 
 
 class Reason(enum.StrEnum):
-    """Why a record is refused; the `reason` header of a dead letter."""
+    """Why a record is refused; a dead letter says it in its header `dead-letter-reason`."""
 
     NULL_VALUE = "null_value"
     TOO_LARGE = "too_large"
@@ -85,7 +86,7 @@ class MessageDecoder(Generic[M]):
     def __init__(self, message: str) -> None:
         self.message = message
         self.unknown_fields = 0
-        self._strict: msgspec.json.Decoder[M] = msgspec.json.Decoder(_closed(MESSAGES[message]))
+        self._closed = ClosedDecoder[M](_kinds(message))
         self._tolerant: msgspec.json.Decoder[M] = msgspec.json.Decoder(MESSAGES[message])
 
     def decode(self, value: bytes | None, schema: bytes | None = None) -> M:
@@ -95,7 +96,7 @@ class MessageDecoder(Generic[M]):
         if value is None:
             raise RefusedError(Reason.NULL_VALUE, "the value is null")
         try:
-            return self._strict.decode(value)
+            return self._closed.decode(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             # Once more without minding unknown fields: rare, so the usual record pays nothing.
             message = self._decode_tolerantly(value)
@@ -189,23 +190,6 @@ def _depth(value: bytes) -> int:
     return deepest
 
 
-def _closed(message: Any) -> Any:
-    """The same message, or family of messages, refusing unknown fields."""
-    types = EVENT_TYPES if message is AnyEvent else (message,)
-    closed = tuple(
-        msgspec.defstruct(
-            kind.__name__,
-            [],
-            bases=(kind,),
-            module=kind.__module__,
-            forbid_unknown_fields=True,
-            frozen=True,
-            omit_defaults=bool(kind.__struct_config__.omit_defaults),
-            gc=bool(kind.__struct_config__.gc),
-        )
-        for kind in types
-    )
-    family = closed[0]
-    for kind in closed[1:]:
-        family = family | kind  # type: ignore[assignment]
-    return family
+def _kinds(message: str) -> tuple[type[msgspec.Struct], ...]:
+    declared = MESSAGES[message]
+    return EVENT_TYPES if declared is AnyEvent else (declared,)

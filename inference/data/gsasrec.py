@@ -22,9 +22,7 @@ def read_gsasrec(path: Path) -> Interactions:
     validation = _validation(path)
     tests = [text.strip() for _, text in numbered_lines(required(path, "test_output.txt"))]
     if len(tests) != len(histories):
-        raise DataError(
-            f"it has {len(histories)} users, but test_output has {len(tests)}", train
-        )
+        raise DataError(f"it has {len(histories)} users, but test_output has {len(tests)}", train)
     rows = Rows(path.name, train, kind="view", timed=False)
     for (number, history), test in zip(histories, tests, strict=True):
         known = tuple(history.split())

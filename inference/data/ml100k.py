@@ -65,7 +65,7 @@ def _download(wheel: Path, target: Path) -> None:
 
 
 def _installer() -> list[str]:
-    """uv as the environment names it, on the path, or as a module; else pip."""
+    """The uv that the environment names, on the path, or as a module; else pip."""
     uv = os.environ.get("TIDEMILL_UV") or shutil.which("uv")
     if uv:
         return [uv, "pip", "install", "--python", sys.executable]

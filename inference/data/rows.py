@@ -36,7 +36,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self._user)
 
-    def add(  # noqa: PLR0913, PLR0917 - the columns of a row
+    def add(
         self,
         line: int,
         user: str,
@@ -138,7 +138,7 @@ class Rows:
             return time.astype(np.int64)
         in_seconds = time < EARLIEST_MS
         if in_seconds.all():
-            return np.rint(time * 1000).astype(np.int64)
+            return (time * 1000).round().astype(np.int64)
         if in_seconds.any():
             odd = int(np.flatnonzero(in_seconds != in_seconds[0])[0])
             raise DataError(
@@ -147,7 +147,7 @@ class Rows:
                 self.file,
                 self._line[odd],
             )
-        return np.rint(time).astype(np.int64)
+        return time.round().astype(np.int64)
 
 
 def _repeats(log: Interactions) -> NDArray[np.bool_]:

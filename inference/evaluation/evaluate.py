@@ -55,7 +55,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         return {f"{name}@{self.k}": round(value, 5) for name, value in found.items()}
 
 
-def evaluate(  # noqa: PLR0913 - a protocol's choices, all named
+def evaluate(
     dataset: Interactions,
     *,
     protocol: Protocol = "leave-one-out",
@@ -94,9 +94,7 @@ def evaluate(  # noqa: PLR0913 - a protocol's choices, all named
     )
 
 
-def _ranked(
-    split: Split, model: Transitions, k: int, *, exclude_seen: bool
-) -> NDArray[np.int64]:
+def _ranked(split: Split, model: Transitions, k: int, *, exclude_seen: bool) -> NDArray[np.int64]:
     """(users, k) places in the log's item table, -1 where there is none."""
     hashes = split.log.item_hashes
     ascending = np.argsort(hashes)
@@ -107,6 +105,8 @@ def _ranked(
         users = by_length[begin : begin + _USERS_AT_ONCE]
         histories = [split.histories[user] for user in users]
         found = answer(model, request_of(split.log, histories, k, exclude_seen=exclude_seen))[ITEMS]
-        place = ascending[np.searchsorted(hashes, found, sorter=ascending).clip(max=len(hashes) - 1)]
+        place = ascending[
+            np.searchsorted(hashes, found, sorter=ascending).clip(max=len(hashes) - 1)
+        ]
         ranked[users] = np.where(hashes[place] == found, place, -1)
     return ranked

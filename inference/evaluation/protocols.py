@@ -12,6 +12,7 @@ Only interactions that turn to an item count, as history and as target.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -43,7 +44,7 @@ def leave_one_out(dataset: Interactions, part: Part = "test") -> Split:
     held_out = np.zeros(len(log), np.bool_)
     histories, targets = [], []
     back = 1 if part == "test" else 2
-    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+    for begin, end in pairwise(starts.tolist()):
         if end - begin < 3:
             continue
         rows = order[begin:end]
@@ -65,11 +66,11 @@ def time_split(
     if not dataset.timed:
         raise DataError(f"{dataset.name} has no times; use leave-one-out")
     log = dataset.positive()
-    if until_ms is None and len(log):
-        until_ms = int(np.quantile(log.time_ms, FIT_SHARE, method="higher"))
+    if until_ms is None:
+        until_ms = int(np.quantile(log.time_ms, FIT_SHARE, method="higher")) if len(log) else 0
     order, starts = log.by_user
     histories, targets = [], []
-    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+    for begin, end in pairwise(starts.tolist()):
         rows = order[begin:end]
         before = int(np.searchsorted(log.time_ms[rows], until_ms))
         later = log.item[rows[before:]]
@@ -81,4 +82,4 @@ def time_split(
             targets.append(wanted)
     if not histories:
         raise DataError(f"no user of {dataset.name} did something before and after {until_ms}")
-    return Split(log, log.until(until_ms or 0), histories, targets, until_ms)
+    return Split(log, log.until(until_ms), histories, targets, until_ms)

@@ -1,5 +1,4 @@
-"""Counts transitions: an interaction log in, a fitted model out. The same log gives the same model.
-"""
+"""Counts transitions: an interaction log in, a fitted model out. Equal logs, equal models."""
 
 import numpy as np
 import torch
@@ -41,12 +40,12 @@ def fit_transitions(log: Interactions, settings: TransitionSettings) -> Transiti
     weight = np.bincount(entry, np.concatenate(weights), len(pair))  # (entries,)
     source, successor = pair // len(known), pair % len(known)  # (entries,)
     total = np.bincount(source, weight, len(known))  # (items,)
-    weight /= total[source] ** settings.damping
+    damped = weight / total[source] ** settings.damping  # (entries,)
     return Transitions(
         Vocabulary(hashes),
         torch.from_numpy(np.searchsorted(source, np.arange(len(known) + 1))),
         torch.from_numpy(successor),
-        torch.from_numpy(weight.astype(np.float32)),
+        torch.from_numpy(damped.astype(np.float32)),
         torch.from_numpy(counts),
         settings,
     )

@@ -76,7 +76,7 @@ class Transitions(nn.Module):
         self.register_buffer("positive", positive)
 
     @torch.inference_mode()
-    def forward(  # noqa: PLR0913, PLR0914, PLR0917 - the tensors of schemas.serving, all named
+    def forward(
         self, history: Tensor, kinds: Tensor, values: Tensor, times: Tensor, exclude: Tensor,
         k: Tensor,
     ) -> Slates:  # fmt: skip

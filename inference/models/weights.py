@@ -12,6 +12,7 @@ from inference.errors import ReleaseError
 from inference.models.transitions import Transitions, TransitionSettings
 from inference.models.vocabulary import Vocabulary, to_hashes
 
+MODEL_FILE = "model.npz"
 FORMAT = 1
 
 
@@ -38,9 +39,7 @@ def load(path: Path) -> Transitions:
             arrays = dict(file)
         if int(arrays["format"]) != FORMAT:
             raise ReleaseError(f"{path}: format {arrays['format']} is not known, {FORMAT} is")
-        settings = {
-            field.name: arrays[field.name].item() for field in fields(TransitionSettings)
-        }
+        settings = {field.name: arrays[field.name].item() for field in fields(TransitionSettings)}
         return Transitions(
             Vocabulary(arrays["hashes"]),
             torch.from_numpy(arrays["starts"]),

@@ -27,10 +27,14 @@ Series = dict[str, str]
 """Legend -> expression."""
 
 
-def number(title: str, about: str, expression: str, unit: str, bad_from: float) -> stat.Panel:
+def number(
+    title: str, about: str, expression: str, unit: str, bad_from: float | None = None
+) -> stat.Panel:
     """One number, green, and red from `bad_from` on."""
     thresholds = dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE)
-    steps = [Threshold(value=None, color="green"), Threshold(value=bad_from, color="red")]
+    steps = [Threshold(value=None, color="green")]
+    if bad_from is not None:
+        steps.append(Threshold(value=bad_from, color="red"))
     return (
         stat.Panel()
         .title(title)
@@ -47,7 +51,7 @@ def number(title: str, about: str, expression: str, unit: str, bad_from: float) 
     )
 
 
-def lines(title: str, about: str, unit: str, series: Series, *, columns: int = 3) -> Builder:  # type: ignore[type-arg]
+def lines(title: str, about: str, unit: str, series: Series, *, columns: int = 3) -> Builder:
     """Lines over time; `columns` panels stand in a row."""
     panel = _over_time(title, about, unit, PROMETHEUS, columns)
     for place, (legend, expression) in enumerate(series.items()):
@@ -55,18 +59,18 @@ def lines(title: str, about: str, unit: str, series: Series, *, columns: int = 3
     return panel
 
 
-def stacked(title: str, about: str, unit: str, series: Series, *, columns: int = 3) -> Builder:  # type: ignore[type-arg]
+def stacked(title: str, about: str, unit: str, series: Series, *, columns: int = 3) -> Builder:
     """Parts of a whole over time."""
     stacking = common.StackingConfig().mode(StackingMode.NORMAL)
     return lines(title, about, unit, series, columns=columns).stacking(stacking).fill_opacity(30)
 
 
-def sql_lines(title: str, about: str, unit: str, sql: str, *, columns: int = 2) -> Builder:  # type: ignore[type-arg]
+def sql_lines(title: str, about: str, unit: str, sql: str, *, columns: int = 2) -> Builder:
     """Lines over time from ClickHouse: a time, then labels, then numbers."""
     return _over_time(title, about, unit, CLICKHOUSE, columns).with_target(Sql(sql).ref_id("A"))
 
 
-def sql_table(title: str, about: str, sql: str, *, columns: int = 2) -> Builder:  # type: ignore[type-arg]
+def sql_table(title: str, about: str, sql: str, *, columns: int = 2) -> Builder:
     query: Builder[Dataquery] = Sql(sql).table().ref_id("A")
     return (
         table.Panel()

@@ -80,7 +80,6 @@ def _now(page: dashboard.Dashboard) -> dashboard.Dashboard:
                 "User events folded; what the shop's producers send.",
                 rate(metrics.EVENTS, where=_EVENTS_IN),
                 units.EventsPerSecond,
-                bad_from=1e9,  # no rate is bad by itself
             )
         )
         .with_panel(
@@ -89,7 +88,6 @@ def _now(page: dashboard.Dashboard) -> dashboard.Dashboard:
                 "Slates committed to the topic.",
                 rate(metrics.RECOMMENDATIONS),
                 units.EventsPerSecond,
-                bad_from=1e9,
             )
         )
         .with_panel(

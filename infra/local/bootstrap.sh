@@ -36,7 +36,7 @@ free_kib() {
 }
 
 wanted_stamp() {
-    cat requirements.lock pyproject.toml infra/local/bootstrap.sh | sha256sum | cut -d ' ' -f 1
+    cat requirements.lock pyproject.toml | sha256sum | cut -d ' ' -f 1
 }
 
 uv_works() {
@@ -50,7 +50,6 @@ fetch_uv() {
     lock=infra/local/uv.txt
     log=$tools/uv.log
     rm -rf "$unfinished"
-    mkdir -p "$tools" || stop "$tools cannot be made; set TIDEMILL_HOME to a folder that you may write to."
     set -- install --quiet --disable-pip-version-check --require-hashes -r "$lock"
     if "$python" -m venv "$unfinished" >"$log" 2>&1 &&
         "$unfinished/bin/python" -m pip "$@" >>"$log" 2>&1; then
@@ -63,7 +62,7 @@ fetch_uv() {
         "$python" "$pip/pip" "$@" --target "$unfinished" >>"$log" 2>&1 ||
             stop "uv could not be fetched; check the network (and pip's proxy and index settings), then run this again. What happened: $log"
     fi
-    rm -rf "$tools/uv"
+    rm -rf "$tools/uv" "$tools/pip.unfinished"
     mv "$unfinished" "$tools/uv"
 }
 
@@ -82,7 +81,8 @@ fetch_pip() {
             {
                 # The machine's package lists are missing or too old: fetch some of our own.
                 own="-o Dir::State::Lists=$folder/lists -o Dir::Cache=$folder/cache $sandbox"
-                apt-get update -qq $own && apt-get download -qq $own "$pip_wheel_package"
+                apt-get update -qq -o APT::Update::Error-Mode=any $own &&
+                    apt-get download -qq $own "$pip_wheel_package"
             }
     ) >>"$log" 2>&1 ||
         stop "$python has neither pip nor venv and Debian's $pip_wheel_package could not be fetched; check the network (and apt's proxy settings), then run this again. What happened: $log"
@@ -92,8 +92,8 @@ fetch_pip() {
     done
 }
 
-mkdir -p "$tools" 2>/dev/null ||
-    stop "$tools cannot be made; set TIDEMILL_HOME to a folder that you may write to."
+{ mkdir -p "$tools" 2>/dev/null && [ -w "$tools" ]; } ||
+    stop "$tools cannot be written to; set TIDEMILL_HOME to a folder that you may write to."
 if command -v flock >/dev/null 2>&1; then
     exec 9>"$tools/bootstrap.lock"
     flock 9 # another terminal does the same: wait for it

@@ -32,6 +32,8 @@ CHANNEL_ARGS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.min_reconnect_backoff_ms", 1000),  # also how long one attempt to connect may take
+    # A proxy that the environment names is for the way out, not for Triton.
+    ("grpc.enable_http_proxy", 0),
     # With these the kernel gives up on a silent connection after 2 s instead of minutes.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 2000),

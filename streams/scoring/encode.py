@@ -1,7 +1,4 @@
-"""User states as the tensors of a request (schemas.serving). Pure.
-
-Reads the packed bytes of `schemas.state` with numpy: no Python object is made for an entry.
-"""
+"""User states as the tensors of a request (schemas.serving). Pure. Called by `client`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,27 +17,16 @@ from schemas.serving import (
 )
 from schemas.state import INTERACTION_BYTES
 from streams.scoring.candidates import Wanted
+from streams.scoring.columns import interactions, times_ms
 
 Tensors = dict[str, NDArray[Any]]
-
-_INTERACTION = np.dtype(
-    [
-        ("time_high", ">u2"),
-        ("time_low", ">u4"),
-        ("event", ">u8"),
-        ("kind", "u1"),
-        ("value", ">u2"),
-        ("item", ">u8"),
-    ]
-)
-"""schemas.state.Interaction as it is packed; a test holds the two together."""
 
 
 def encode(wanted: Sequence[Wanted]) -> Tensors:
     """The input tensors for these users (N), by name; shapes as schemas.serving gives them."""
     n = len(wanted)
     packed = b"".join(user.state.history for user in wanted)
-    entries = np.frombuffer(packed, _INTERACTION)  # (all entries,)
+    entries = interactions(packed)  # (all entries,)
     counts = np.array([len(user.state.history) // INTERACTION_BYTES for user in wanted])  # (N,)
     rows = np.repeat(np.arange(n), counts)  # (all entries,)
     ends = np.cumsum(counts)  # (N,)
@@ -48,7 +34,6 @@ def encode(wanted: Sequence[Wanted]) -> Tensors:
     columns = ends[rows] - 1 - np.arange(len(entries))  # (all entries,)
     fits = columns < HISTORY
     entries, rows, columns = entries[fits], rows[fits], columns[fits]
-    times = (entries["time_high"].astype(np.int64) << 32) | entries["time_low"].astype(np.int64)
 
     def place(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
         tensor = np.zeros((n, HISTORY), dtype)  # (N, HISTORY)
@@ -59,7 +44,7 @@ def encode(wanted: Sequence[Wanted]) -> Tensors:
         HISTORY_ITEMS: place(entries["item"], np.uint64),
         HISTORY_KINDS: place(entries["kind"], np.uint8),
         HISTORY_VALUES: place(entries["value"], np.uint16),
-        HISTORY_TIMES: place(times, np.int64),
+        HISTORY_TIMES: place(times_ms(entries), np.int64),
         EXCLUDE: _excluded(wanted),
         K: np.array([[user.k] for user in wanted], np.int32),  # (N, 1)
     }

@@ -37,7 +37,7 @@ def candidates_wanted(limit: int) -> int:
     return min(MAX_K, 2 * limit + RESERVES)
 
 
-def choose(  # noqa: PLR0913 - all that a slate hangs on, named at the call
+def choose(
     *,
     recommendation_id: str,
     candidates: Iterable[Candidate],

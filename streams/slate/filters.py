@@ -10,6 +10,7 @@ from typing import Protocol
 from schemas.state import KIND_CODES, UserState
 from streams.catalogue.items import Item
 from streams.scoring.candidates import Candidate
+from streams.scoring.columns import interactions
 
 _POSITIVE = frozenset(KIND_CODES[kind] for kind in ("click", "cart", "purchase", "rating"))
 """Whoever did one of these knows the item. A mere view is no reason to hide it."""
@@ -27,11 +28,12 @@ def excluded(state: UserState) -> set[int]:
     history); an item taken out of the cart again may come back.
     """
     known: set[int] = set()
-    for interaction in state.interactions():
-        if interaction.kind in _POSITIVE:
-            known.add(interaction.item)
-        elif interaction.kind == _TAKEN_BACK:
-            known.discard(interaction.item)
+    history = interactions(state.history)
+    for kind, item in zip(history["kind"].tolist(), history["item"].tolist(), strict=True):
+        if kind in _POSITIVE:
+            known.add(item)
+        elif kind == _TAKEN_BACK:
+            known.discard(item)
     return known.union(*(state.flagged(name) for name in ("hidden", "bought", "cart")))
 
 

@@ -93,20 +93,16 @@ def fold(state: UserState, event: AnyEvent, appended_at_ms: int) -> UserState:
     time_ms = min(event.at_ms, appended_at_ms + FAST_CLOCK_MS)
     history, maps = state.history, state.maps
     if time_ms > state.erased_to_ms:
-        history = _remembered(history, event, time_ms, key)
-        maps = _marked(maps, event, time_ms, key)
+        kind = event.kind
+        if code := KIND_CODES.get(kind):
+            entry = pack_interaction(time_ms, event_hash(event.event_id), code, _value(event), key)
+            history = insert(history, entry, HISTORY_LIMIT)
+        for place, flag in _MARKS.get(kind, ()):
+            maps = _marked(maps, place, pack_mark(time_ms, key, flag))
     newest_ms = max(state.newest_appended_ms, appended_at_ms)
     if history is state.history and maps is state.maps and newest_ms == state.newest_appended_ms:
         return state
     return UserState(state.erased_to_ms, newest_ms, history, maps)
-
-
-def _remembered(history: bytes, event: Event, time_ms: int, key: int) -> bytes:
-    code = KIND_CODES.get(event.kind)
-    if code is None:
-        return history
-    entry = pack_interaction(time_ms, event_hash(event.event_id), code, _value(event), key)
-    return insert(history, entry, HISTORY_LIMIT)
 
 
 def _value(event: Event) -> int:
@@ -118,15 +114,14 @@ def _value(event: Event) -> int:
     return 0
 
 
-def _marked(maps: Maps, event: Event, time_ms: int, key: int) -> Maps:
-    for place, flag in _MARKS.get(event.kind, ()):
-        entries = insert(maps[place], pack_mark(time_ms, key, flag), MAP_LIMITS[place])
-        if entries is not maps[place]:
-            changed = list(maps)
-            changed[place] = entries
-            bought, seen, hidden, cart, followed = changed
-            maps = (bought, seen, hidden, cart, followed)
-    return maps
+def _marked(maps: Maps, place: int, mark: bytes) -> Maps:
+    entries = insert(maps[place], mark, MAP_LIMITS[place])
+    if entries is maps[place]:
+        return maps
+    changed = list(maps)
+    changed[place] = entries
+    bought, seen, hidden, cart, followed = changed
+    return bought, seen, hidden, cart, followed
 
 
 def _erased(state: UserState, appended_at_ms: int) -> UserState:

@@ -52,7 +52,7 @@ class MisbehavingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.requests: list[Any] = []
         self.port = 0
 
-    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+    async def ModelInfer(self, request: Any, _context: Any) -> Any:  # noqa: N802 - so named by gRPC
         self.requests.append(request)
         answer = self.misbehave(plausible(request))
         if not isinstance(answer, dict):

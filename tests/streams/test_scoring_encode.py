@@ -19,6 +19,7 @@ from schemas.state import EMPTY, UserState
 from schemas.state import HISTORY_KINDS as KINDS
 from streams.catalogue.items import Popular
 from streams.scoring.candidates import Candidate, Wanted
+from streams.scoring.columns import marks, times_ms
 from streams.scoring.encode import encode
 from streams.scoring.fallback import popular_candidates
 from tests.streams.user_states import state_of
@@ -46,6 +47,17 @@ def test_tensors_hold_what_the_states_hold_newest_first(wanted: list[Wanted]) ->
             assert tensors[name][row].tolist() == values + padding
         assert set(tensors[EXCLUDE][row].tolist()) - {0} == set(user.exclude)
         assert tensors[K][row].tolist() == [user.k]
+
+
+@given(st.dictionaries(U64, st.tuples(st.integers(0, 2**48 - 1), st.integers(0, 1)), max_size=9))
+def test_columns_hold_what_the_marks_hold(seen: dict[int, tuple[int, int]]) -> None:
+    state = state_of(seen=seen)
+    columns = marks(state, "seen")
+    rows = zip(
+        times_ms(columns).tolist(), columns["key"].tolist(), columns["flag"].tolist(), strict=True
+    )
+    assert list(rows) == list(state.marks("seen"))
+    assert len(marks(state, "hidden")) == 0
 
 
 def test_shapes_and_types_are_the_contracts() -> None:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from schemas.codec import EventDecoder, encode
 from schemas.events import (
     EVENT_TYPES,
     AnyEvent,
@@ -27,6 +28,7 @@ from schemas.state import EMPTY, HISTORY_LIMIT, MAPS, Interaction, Mark
 from streams.state.fold import FAST_CLOCK_MS, FOLD_DIGEST, fold
 from streams.state.join import join
 from streams.state.partition import state_digest
+from tests.schemas.strategies import with_unknown
 from tests.streams.state_records import START_MS, Rec, event_of, folded
 
 T = START_MS
@@ -108,6 +110,14 @@ def test_what_only_asks_changes_nothing_at_all(kind: type) -> None:
 def test_every_kind_folds_and_the_second_time_changes_nothing(kind: type) -> None:
     once = fold(EMPTY, event_of(kind, "e"), T)
     assert fold(once, event_of(kind, "e"), T) is once
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES)
+def test_an_event_read_from_bytes_folds_as_the_one_that_was_written(kind: type) -> None:
+    event, decoder = event_of(kind, "e", item=7), EventDecoder()
+    state = fold(EMPTY, event, T)
+    assert fold(EMPTY, decoder.decode(encode(event)), T) == state
+    assert fold(EMPTY, decoder.decode(with_unknown(event, 1)), T) == state
 
 
 def test_a_fast_clock_cannot_own_the_future() -> None:

@@ -27,7 +27,10 @@ def main() -> int:
         _complain(error)
         return 1
     except OSError as error:
-        _complain(f"cannot install into {settings.place.tools}: {error}")
+        _complain(
+            f"cannot install into {settings.place.tools}: {error.strerror}; set TIDEMILL_HOME to a "
+            "folder that you may write to and that has room, then run this again"
+        )
         return 1
     except KeyboardInterrupt:
         _complain("interrupted; run this again to resume")

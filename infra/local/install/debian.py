@@ -109,7 +109,8 @@ def _own_lists(tools: Path, group: Group) -> list[str]:
     options = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
     sandbox = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
     run(
-        ["apt-get", "update", "-qq", *options, *sandbox],
+        # Without this a network that fails is only a warning.
+        ["apt-get", "update", "-qq", "-o", "APT::Update::Error-Mode=any", *options, *sandbox],
         failure=_FAILURE.format(" ".join(group.packages)),
     )
     return options

@@ -1,5 +1,6 @@
 """Run one foreign command of the installation; its failure becomes one sentence for a person."""
 
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ def run(
 
 
 def _cause(output: str) -> str:
-    """The line of a long output that says why; tools mark it with E: or [ERROR]."""
+    """The line of a long output that says why; apt marks it with E: and Maven with [ERROR]."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    marked = [line for line in lines if line.startswith(("E:", "[ERROR]"))]
+    marked = [line for line in lines if re.match(r"(E:|\[ERROR\]) \S", line)]
     return (marked or lines[-1:] or ["it gave no reason"])[0][:500]

@@ -1,0 +1,69 @@
+# ruff: noqa: INP001 - Triton loads this file by its path
+"""What Triton's Python backend runs: the release's model behind the tensors of schemas.serving.
+
+It only carries tensors to `inference.models.answer` and back; the package comes from PYTHONPATH.
+A version whose golden outputs do not come out refuses to load, and the version before it goes on.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton_python_backend_utils as pb_utils
+
+from inference.errors import RequestError
+from inference.models.answer import INPUTS, OUTPUTS, Tensors, answer, merge, split
+from inference.models.weights import MODEL_FILE, load
+from inference.releases.golden import check_answers
+from schemas.releases import GOLDEN
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        folder = Path(args["model_repository"]) / args["model_version"]
+        device = _device(args["model_instance_kind"], args["model_instance_device_id"])
+        self.model = load(folder / MODEL_FILE).to(device).eval()
+        check_answers(folder / GOLDEN, self._answer, f"{args['model_instance_name']} on {device}")
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """One response a request. What breaks the bounds is refused alone, not its neighbours."""
+        try:
+            asked = [_inputs(request) for request in requests]
+            answers = split(self._answer(merge(asked)), asked)
+        except RequestError:
+            return [self._alone(request) for request in requests]
+        return [_response(tensors) for tensors in answers]
+
+    def _answer(self, request: Tensors) -> Tensors:
+        # The tensors are small, so more threads only wait for each other: with two on two cores
+        # a request of 32 users took ten times as long. Set here because torch keeps this number
+        # for each calling thread, and Triton calls initialize and execute in different ones.
+        torch.set_num_threads(1)
+        return answer(self.model, request)
+
+    def _alone(self, request: Any) -> Any:
+        try:
+            return _response(self._answer(_inputs(request)))
+        except RequestError as error:
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
+
+
+def _device(kind: str, device_id: str) -> torch.device:
+    """The GPU that Triton gave this instance, if torch can use it; the log says which it is."""
+    if kind == "GPU" and torch.cuda.is_available():
+        device = torch.device(f"cuda:{device_id}")
+        pb_utils.Logger.log_info(f"the model runs on {torch.cuda.get_device_name(device)}")
+        return device
+    if kind == "GPU":
+        pb_utils.Logger.log_warn("Triton gave a GPU that torch cannot use; running on the CPU")
+    else:
+        pb_utils.Logger.log_info("the model runs on the CPU")
+    return torch.device("cpu")
+
+
+def _inputs(request: Any) -> Tensors:
+    return {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in INPUTS}
+
+
+def _response(tensors: Tensors) -> Any:
+    return pb_utils.InferenceResponse([pb_utils.Tensor(name, tensors[name]) for name in OUTPUTS])

@@ -1,0 +1,267 @@
+"""What the archive's tables and views must do on every ClickHouse, old and new.
+
+`ArchiveContract` is inherited once for each kind of server; `Database` is how a test reaches one.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import pytest
+
+from infra.clickhouse import files, migrate
+from streams.stages.archive.rows import rows_of
+from streams.stages.archive.tables import TABLES, columns
+from tests.streams import archive_records as records
+from tests.streams.records import FakeRecord
+
+DAY_MS = 86_400_000
+COUNTS = (
+    "SELECT kind, sum(events) FROM events_per_minute GROUP BY kind",
+    """
+    SELECT fallback, sum(recommendations) FROM recommendations_per_minute
+    GROUP BY fallback ORDER BY fallback
+    """,
+)
+
+
+class Database(Protocol):
+    """An empty database of a server; all of it is gone after the test."""
+
+    now_ms: int
+
+    def execute(self, sql: str) -> Sequence[Sequence[object]]: ...
+    def archive(self, batch: Sequence[FakeRecord], region: str = "east") -> None:
+        """Rows of a batch, one insert for each of its tables."""
+
+
+class BrokenOffError(Exception):
+    """Stands for a kill between two statements."""
+
+
+def killed_before(statement: int, execute: migrate.Execute) -> migrate.Execute:
+    """Runs as many statements as are named here, then no more."""
+    left = itertools.count(statement, -1)
+
+    def run(sql: str) -> Sequence[Sequence[object]]:
+        if next(left) == 0:
+            raise BrokenOffError
+        return execute(sql)
+
+    return run
+
+
+def described(execute: migrate.Execute) -> dict[str, list[tuple[object, ...]]]:
+    """Every table and view with its columns' names, types and defaults."""
+    names = [str(name) for (name,) in execute("SHOW TABLES") if not str(name).startswith(".")]
+    return {
+        name: [tuple(column[:4]) for column in execute(f"DESCRIBE TABLE {name}")] for name in names
+    }
+
+
+class ArchiveContract:
+    """Fixtures `empty` (a Database) and `other_empty` come from the class that inherits this."""
+
+    @pytest.fixture
+    def database(self, empty: Database) -> Database:
+        migrate.apply(empty.execute)
+        return empty
+
+    def test_migrating_again_does_nothing(self, empty: Database) -> None:
+        first = migrate.apply(empty.execute)
+        assert first[0] == "0001_tables.sql"
+        assert migrate.apply(empty.execute) == []
+
+    def test_a_migration_broken_off_anywhere_is_finished_by_the_next_run(
+        self, empty: Database, other_empty: Database
+    ) -> None:
+        migrate.apply(other_empty.execute)
+        whole = described(other_empty.execute)
+        for statement in itertools.count():
+            try:
+                migrate.apply(killed_before(statement, empty.execute))
+            except BrokenOffError:
+                continue
+            break
+        assert statement > len(TABLES)
+        assert described(empty.execute) == whole
+        assert migrate.apply(empty.execute) == []
+
+    def test_a_file_changed_after_it_was_applied_is_refused(self, database: Database) -> None:
+        first = files.migrations()[0]
+        changed = files.parse(first.name, "CREATE TABLE user_events (lost String)" + ";")
+        with pytest.raises(migrate.MigrationError, match=r"0001_tables.sql was changed"):
+            migrate.apply(database.execute, [changed])
+
+    def test_the_tables_have_exactly_the_columns_that_the_stage_writes(
+        self, database: Database
+    ) -> None:
+        for row, table in TABLES.items():
+            described_columns = database.execute(f"DESCRIBE TABLE {table}")
+            plain = [str(name) for name, _, default, *_ in described_columns if not default]
+            assert tuple(plain) == columns(row), table
+
+    def test_a_row_of_every_table_comes_back_once(self, database: Database) -> None:
+        batch = list(records.one_of_each(database.now_ms).values())
+        database.archive(batch)
+        database.archive(batch)
+        for table in TABLES.values():
+            assert database.execute(f"SELECT count() FROM {table} FINAL")[0][0] == 1, table
+        (slate,) = database.execute(
+            "SELECT toString(items.item_id), toString(items.because), toString(arms.name),"
+            " toUInt32(issued_at), epoch FROM recommendations FINAL"
+        )
+        assert tuple(slate) == (
+            "['item-1','item-2']", "['item-0','']", "['control']", database.now_ms // 1000, 16,
+        )  # fmt: skip
+
+    def test_bytes_that_are_no_text_are_kept(self, database: Database) -> None:
+        database.archive([records.letter(database.now_ms), records.letter(database.now_ms, None)])
+        rows = database.execute(
+            "SELECT hex(assumeNotNull(key)), hex(assumeNotNull(value)), isNull(value),"
+            " hex(arrayElement(headers.value, 1)) FROM dead_letters ORDER BY isNull(value)"
+        )
+        first, null = (tuple(row) for row in rows)
+        assert first == ("C328", records.NOT_UTF8.hex().upper(), 0, "8081")
+        assert null[2] == 1
+
+    def test_a_mirrored_copy_is_the_same_row(self, database: Database) -> None:
+        now_ms = database.now_ms
+        database.archive([records.event(now_ms), records.slate(now_ms)], region="east")
+        database.archive(
+            [
+                records.event(now_ms, topic="east.user-events"),
+                records.slate(now_ms, topic="east.recommendations"),
+            ],
+            region="west",
+        )
+        for table in ("user_events", "recommendations"):
+            assert database.execute(f"SELECT count() FROM {table} FINAL")[0][0] == 1
+            assert database.execute(f"SELECT any(origin) FROM {table} FINAL")[0][0] == "east"
+
+    @pytest.mark.parametrize(
+        "copies",
+        [
+            lambda now: [
+                records.event(now, item_id="item-a", at_ms=now - 9),
+                records.event(now, item_id="item-b", at_ms=now - 9),
+                records.event(now, item_id="item-c", at_ms=now - 8),
+            ],
+            lambda now: [
+                records.event(now, item_id="item-a", at_ms=now - 9),
+                records.event(now + 3, item_id="item-a", at_ms=now - 9, topic="west.user-events"),
+                records.event(now, item_id="item-b", at_ms=now - 9),
+            ],
+            lambda now: [
+                records.event(now, item_id="item-a", at_ms=now - 9),
+                records.event(now - DAY_MS, item_id="item-b", at_ms=now - 9),
+                records.event(now - DAY_MS, item_id="item-c", at_ms=now - DAY_MS),
+            ],
+        ],
+        ids=["later-wins", "appended-twice", "on-two-days"],
+    )
+    def test_which_of_two_copies_stays_does_not_depend_on_their_order(
+        self, database: Database, copies: Callable[[int], list[FakeRecord]]
+    ) -> None:
+        stayed = set()
+        for order in itertools.permutations(copies(database.now_ms)):
+            database.execute("TRUNCATE TABLE user_events")
+            for record in order:
+                database.archive([record])
+            for merge in ("", "OPTIMIZE TABLE user_events FINAL"):
+                if merge:
+                    database.execute(merge)
+                (row,) = database.execute(
+                    "SELECT item_id, at_ms, appended_at_ms, origin FROM user_events FINAL"
+                )
+                stayed.add(tuple(row))
+        assert len(stayed) == 1
+
+    def test_the_last_update_of_an_item_is_what_holds(self, database: Database) -> None:
+        now_ms = database.now_ms
+        updates = [
+            records.item(now_ms, offset=4, title="first"),
+            records.item(now_ms, offset=5, title="second of the same millisecond"),
+            records.item(
+                now_ms - 1, offset=90, title="earlier, from west", topic="west.item-updates"
+            ),
+        ]
+        for order in itertools.permutations(updates):
+            database.execute("TRUNCATE TABLE item_updates")
+            for update in order:
+                database.archive([update])
+            assert [tuple(row) for row in database.execute("SELECT item_id, title FROM items")] == [
+                ("item-1", "second of the same millisecond")
+            ]
+
+    def test_a_block_that_is_sent_again_changes_no_count(self, database: Database) -> None:
+        now_ms = database.now_ms
+        events = [records.event(now_ms, event_id=f"event-{n}") for n in range(6)]
+        slates = [
+            records.slate(now_ms, recommendation_id=f"slate-{n}", fallback=fallback)
+            for n, fallback in enumerate([None, None, "deadline"])
+        ]
+        counts = []
+        for _ in range(2):
+            database.archive([*events, *slates])
+            counts.append([[tuple(row) for row in database.execute(query)] for query in COUNTS])
+        assert [[(kind, int(n)) for kind, n in rows] for rows in counts[0]] == [
+            [("click", 6)],
+            [("deadline", 1), ("none", 2)],
+        ]
+        assert counts[1] == counts[0]
+
+    def test_click_through_counts_places_that_were_seen(self, database: Database) -> None:
+        now_ms = database.now_ms
+        hour_ms = now_ms - now_ms % 3_600_000
+
+        def seen(recommendation: str, item: str, user: str = "kim", number: int = 1) -> FakeRecord:
+            return records.event(
+                hour_ms,
+                kind="impression",
+                event_id=f"seen-{recommendation}-{item}-{number}",
+                user_id=user,
+                recommendation_id=recommendation,
+                item_id=item,
+                epoch=16,
+                position=0,
+            )
+
+        def clicked(recommendation: str, item: str, user: str = "kim", n: int = 1) -> FakeRecord:
+            return records.event(
+                hour_ms,
+                event_id=f"clicked-{recommendation}-{item}-{n}",
+                user_id=user,
+                recommendation_id=recommendation,
+                item_id=item,
+            )
+
+        batch = [
+            records.slate(hour_ms, recommendation_id="slate-1"),
+            # The same slate at a later epoch is the same recommendation.
+            records.slate(hour_ms, recommendation_id="slate-1", epoch=32, region="west"),
+            records.slate(hour_ms, recommendation_id="slate-2"),
+            seen("slate-1", "item-1"),
+            seen("slate-1", "item-1", number=2),
+            seen("slate-1", "item-2"),
+            seen("slate-2", "item-1"),
+            clicked("slate-1", "item-1"),
+            clicked("slate-1", "item-1", n=2),
+            clicked("slate-2", "item-2"),  # never on a screen
+            seen("slate-1", "item-1", user="lee"),  # not lee's slate
+            clicked("slate-1", "item-1", user="lee"),
+            seen("unknown", "item-1"),
+        ]
+        for _ in range(2):
+            database.archive(batch)
+        (row,) = database.execute(
+            "SELECT toUInt32(hour), model, impressions, clicks, round(rate, 4) FROM click_through"
+        )
+        assert tuple(row) == (hour_ms // 1000, "recommender", 3, 1, 0.3333)
+
+
+def blocks(batch: Sequence[FakeRecord], region: str):
+    """The blocks that the stage would insert for these records."""
+    rows = rows_of(batch, region, 5000)
+    assert not rows.skipped
+    return rows.blocks
