@@ -4,11 +4,14 @@ Called by `tidemill topics`, by `tidemill up` before the workers start, and by t
 safe to repeat; it never changes a number of partitions, because that would move users.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -20,6 +23,7 @@ from confluent_kafka.admin import (
 from schemas.topics import TOPICS, mirrored_name
 
 _TIMEOUT_S = 30.0
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,20 @@ def wanted(partitions: int, region: str, peers: Iterable[str] = ()) -> Iterator[
 def create(
     bootstrap: str, partitions: int, region: str, peers: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """Create what is missing and set the configuration of what is there; the names created."""
+    """Create what is missing and set the configuration of what is there; the names created.
+
+    Returns when every topic can be used, so that a worker that starts next finds them all.
+    """
     admin = _admin(bootstrap)
     every = list(wanted(partitions, region, peers))
     there = _existing(admin)
-    missing = [topic for topic in every if topic.name not in there]
-    _create(admin, missing)
+    created = _create(admin, [topic for topic in every if topic.name not in there])
+    _until(admin, lambda there: all(topic.name in there for topic in every))
     found = _configs(admin, [topic.name for topic in every])
-    changed = [topic for topic in every if _differing(topic, found[topic.name])]
-    for topic in changed:
-        _set_config(admin, topic)
-    return tuple(topic.name for topic in missing)
+    for topic in every:
+        if _differing(topic, found.get(topic.name, {})):
+            _set_config(admin, topic)
+    return created
 
 
 def check(
@@ -86,7 +93,7 @@ def check(
     found = _configs(admin, [topic.name for topic in every if topic.name in there])
     differences = []
     for topic in every:
-        if topic.name not in there:
+        if topic.name not in found:
             differences.append(Difference(topic.name, "the topic", "there", "missing"))
             continue
         if there[topic.name] != topic.partitions:
@@ -103,11 +110,19 @@ def check(
 def recreate(bootstrap: str, partitions: int, region: str, peers: Iterable[str] = ()) -> None:
     """Delete every topic and consumer group but Kafka's own, then create the declared topics."""
     admin = _admin(bootstrap)
-    _delete_groups(admin)
-    old = [name for name in _existing(admin) if not name.startswith("__")]
-    if old:
-        _done(admin.delete_topics(old, operation_timeout=_TIMEOUT_S), "delete")
-    _create(admin, list(wanted(partitions, region, peers)))
+    every = list(wanted(partitions, region, peers))
+    deadline_s = time.monotonic() + _TIMEOUT_S
+    while True:
+        _delete_groups(admin)
+        old = [name for name in _existing(admin) if not name.startswith("__")]
+        _delete(admin, old)
+        _until(admin, partial(_without, old))
+        # A broker's list may lag behind what was just created: then some were not deleted.
+        if len(_create(admin, every)) == len(every):
+            break
+        if time.monotonic() > deadline_s:
+            raise TopicsError("somebody else creates topics in this cluster; stop that first")
+    _until(admin, lambda there: {topic.name for topic in every} <= there.keys())
 
 
 def _admin(bootstrap: str) -> AdminClient:
@@ -123,26 +138,54 @@ def _existing(admin: AdminClient) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in topics.items()}
 
 
-def _create(admin: AdminClient, topics: list[Wanted]) -> None:
-    if topics:
-        new = [NewTopic(topic.name, topic.partitions, config=topic.config) for topic in topics]
-        _done(admin.create_topics(new, operation_timeout=_TIMEOUT_S), "create")
+def _until(admin: AdminClient, condition: Callable[[dict[str, int]], bool]) -> None:
+    """A change is answered before every reader of the metadata sees it; wait until it is seen."""
+    deadline_s = time.monotonic() + _TIMEOUT_S
+    while not condition(_existing(admin)):
+        if time.monotonic() > deadline_s:
+            raise TopicsError(f"Kafka did not show a change of topics within {_TIMEOUT_S:.0f} s")
+        time.sleep(_POLL_S)
+
+
+def _without(names: Iterable[str], there: Mapping[str, int]) -> bool:
+    return there.keys().isdisjoint(names)
+
+
+def _create(admin: AdminClient, topics: list[Wanted]) -> tuple[str, ...]:
+    """The names that were created; one that was there already is not among them."""
+    if not topics:
+        return ()
+    new = [NewTopic(topic.name, topic.partitions, config=topic.config) for topic in topics]
+    answers = admin.create_topics(new, operation_timeout=_TIMEOUT_S)
+    return _done(answers, "create", already=KafkaError.TOPIC_ALREADY_EXISTS)
+
+
+def _delete(admin: AdminClient, names: list[str]) -> None:
+    if names:
+        answers = admin.delete_topics(names, operation_timeout=_TIMEOUT_S)
+        _done(answers, "delete", already=KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    """Of those that are there."""
     if not names:
         return {}
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
     answers = admin.describe_configs(resources, request_timeout=_TIMEOUT_S)
+    named = {resource.name: answer for resource, answer in answers.items()}
+    there = _done(named, "describe", already=KafkaError.UNKNOWN_TOPIC_OR_PART)
     return {
-        resource.name: {entry.name: entry.value for entry in answer.result().values()}
-        for resource, answer in answers.items()
+        name: {entry.name: entry.value for entry in named[name].result().values()} for name in there
     }
 
 
 def _differing(topic: Wanted, found: dict[str, str]) -> dict[str, str]:
     """Name -> what the cluster has instead."""
-    return {name: found[name] for name in topic.config if found[name] != topic.config[name]}
+    return {
+        name: found[name]
+        for name in topic.config
+        if name in found and found[name] != topic.config[name]
+    }
 
 
 def _set_config(admin: AdminClient, topic: Wanted) -> None:
@@ -158,12 +201,21 @@ def _set_config(admin: AdminClient, topic: Wanted) -> None:
 def _delete_groups(admin: AdminClient) -> None:
     groups = [group.group_id for group in admin.list_consumer_groups().result().valid]
     if groups:
-        _done(admin.delete_consumer_groups(groups), "delete the group")
+        answers = admin.delete_consumer_groups(groups)
+        _done(answers, "delete the group", already=KafkaError.GROUP_ID_NOT_FOUND)
 
 
-def _done(futures: Mapping[str, Future[object]], verb: str) -> None:
-    for name, future in futures.items():
+def _done(
+    answers: Mapping[str, Future[Any]], verb: str, already: int | None = None
+) -> tuple[str, ...]:
+    """The names for which it was done; `already` is the refusal that means it was so before."""
+    done = []
+    for name, answer in answers.items():
         try:
-            future.result()
+            answer.result()
         except KafkaException as error:
-            raise TopicsError(f"cannot {verb} {name}: {error}") from error
+            if error.args[0].code() == already:
+                continue
+            raise TopicsError(f"cannot {verb} {name}: {error.args[0].str()}") from error
+        done.append(name)
+    return tuple(done)

@@ -140,5 +140,11 @@ class AnswerHeaders(msgspec.Struct, frozen=True, kw_only=True):
                 cause=msgspec.json.decode(found["cause"], type=CauseKey),
                 answered_before_ms=int(found["answered_before"]),
             )
-        except (KeyError, AttributeError, TypeError, msgspec.MsgspecError) as error:
+        except (
+            LookupError,
+            AttributeError,
+            TypeError,
+            RecursionError,
+            msgspec.MsgspecError,
+        ) as error:
             raise ValueError(f"not the headers of a recommendation: {error}") from error

@@ -83,7 +83,7 @@ def build(node: Node, stage: Stage, settings: Settings) -> App:
 def _checkpoint(node: Node, settings: Settings) -> Checkpoint:
     if node.commits == "transaction":
         return TransactionalCheckpoint(settings, node.group)
-    return OffsetCheckpoint(settings)
+    return OffsetCheckpoint(settings, node.group)
 
 
 def partition_counts(settings: Settings, topics: Sequence[str]) -> Mapping[str, int]:

@@ -34,8 +34,8 @@ def read_parquet(path: Path) -> Interactions:
 
     try:
         found = parquet.ParquetFile(path)
-        header = [name for name in found.schema_arrow.names if name in _KNOWN]
-        blocks = found.iter_batches(columns=header)
+        header = list(found.schema_arrow.names)
+        blocks = found.iter_batches(columns=[name for name in header if name in _KNOWN])
         rows = enumerate((row for block in blocks for row in block.to_pylist()), start=1)
         return _collect(path, header, rows)
     except (pa.ArrowInvalid, OSError) as error:

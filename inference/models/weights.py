@@ -1,13 +1,12 @@
-"""A fitted model as one file, model.npz, and back. Loading runs no code from the file."""
+"""A fitted model as one file, model.npz, and back."""
 
-import io
 from dataclasses import asdict, fields
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
+from inference import arrays
 from inference.errors import ReleaseError
 from inference.models.transitions import Transitions, TransitionSettings
 from inference.models.vocabulary import Vocabulary, to_hashes
@@ -18,35 +17,33 @@ FORMAT = 1
 
 def encode(model: Transitions) -> bytes:
     """The same model gives the same bytes."""
-    file = io.BytesIO()
-    np.savez(
-        file,
-        format=FORMAT,
-        hashes=to_hashes(model.vocabulary.images.cpu().numpy()),  # (items,) most popular first
-        share=model.share.cpu().numpy(),  # (items,)
-        starts=model.starts.cpu().numpy(),  # (items + 1,)
-        successors=model.successors.cpu().numpy().astype(np.int32),  # (entries,)
-        weights=model.weights.cpu().numpy(),  # (entries,)
-        **asdict(model.settings),
+    return arrays.encode(
+        {
+            "format": FORMAT,
+            "hashes": to_hashes(model.vocabulary.images.cpu().numpy()),  # (items,) by popularity
+            "share": model.share.cpu().numpy(),  # (items,)
+            "starts": model.starts.cpu().numpy(),  # (items + 1,)
+            "successors": model.successors.cpu().numpy().astype(np.int32),  # (entries,)
+            "weights": model.weights.cpu().numpy(),  # (entries,)
+            **asdict(model.settings),
+        }
     )
-    return file.getvalue()
 
 
 def load(path: Path) -> Transitions:
     """Raises ReleaseError for a file that is damaged or of another format."""
+    found = arrays.read(path)
+    if "format" not in found or int(found["format"]) != FORMAT:
+        raise ReleaseError(f"{path}: format {found.get('format')} is not known, {FORMAT} is")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        if int(arrays["format"]) != FORMAT:
-            raise ReleaseError(f"{path}: format {arrays['format']} is not known, {FORMAT} is")
-        settings = {field.name: arrays[field.name].item() for field in fields(TransitionSettings)}
+        settings = {field.name: found[field.name].item() for field in fields(TransitionSettings)}
         return Transitions(
-            Vocabulary(arrays["hashes"]),
-            torch.from_numpy(arrays["starts"]),
-            torch.from_numpy(arrays["successors"].astype(np.int64)),
-            torch.from_numpy(arrays["weights"]),
-            torch.from_numpy(arrays["share"]),
+            Vocabulary(found["hashes"]),
+            torch.from_numpy(found["starts"]),
+            torch.from_numpy(found["successors"].astype(np.int64)),
+            torch.from_numpy(found["weights"]),
+            torch.from_numpy(found["share"]),
             TransitionSettings(**settings),
         )
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise ReleaseError(f"{path}: it holds no model: {error}") from error
+    except KeyError as error:
+        raise ReleaseError(f"{path}: it lacks {error}") from None

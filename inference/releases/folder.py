@@ -5,6 +5,7 @@ anything of it is used.
 """
 
 import hashlib
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,10 @@ from inference.releases import golden
 from inference.training.fitted import Fitted
 from schemas.releases import GOLDEN, ITEMS, MANIFEST, Manifest, ReleaseItem
 from schemas.serving import MODEL
+
+# Both become folders of a model repository, and Triton's versions are numbers from 1.
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def write(
@@ -66,6 +71,8 @@ def verify(folder: Path, manifest_hash: str | None = None) -> Manifest:
         manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.MsgspecError as error:
         raise ReleaseError(f"{path}: it is no manifest: {error}") from None
+    if not (_NAME.fullmatch(manifest.model) and _VERSION.fullmatch(manifest.version)):
+        raise ReleaseError(f"{path}: {manifest.model!r} {manifest.version!r} cannot be a release")
     missing = {ITEMS, MODEL_FILE, GOLDEN} - set(manifest.files)
     if missing:
         raise ReleaseError(f"{path}: it does not list {', '.join(sorted(missing))}")

@@ -5,13 +5,12 @@ So a release carries real histories with the answers of the model that was fitte
 compared wherever the model is loaded: in Triton itself, and from outside through its protocol.
 """
 
-import io
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from inference import arrays
 from inference.errors import GoldenError, ReleaseError
 from inference.models.answer import INPUTS, OUTPUTS, Tensors, answer
 from inference.models.requests import request_of
@@ -35,9 +34,7 @@ def make(fitted: Fitted) -> bytes:
     request = request_of(fitted.fitted_on, [*histories, order[:0], histories[0]], K)
     request[HISTORY_ITEMS][-1] = np.roll(request[HISTORY_ITEMS][-1], 1)
     request[HISTORY_ITEMS][-1, 0] = _unknown(request)
-    file = io.BytesIO()
-    np.savez(file, **request, **answer(fitted.model.cpu(), request))
-    return file.getvalue()
+    return arrays.encode({**request, **answer(fitted.model.cpu(), request)})
 
 
 def _unknown(request: Tensors) -> np.uint64:
@@ -48,12 +45,11 @@ def _unknown(request: Tensors) -> np.uint64:
 
 def read(path: Path) -> tuple[Tensors, Tensors]:
     """Inputs and outputs. Raises ReleaseError."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        return {n: arrays[n] for n in INPUTS}, {n: arrays[n] for n in OUTPUTS}
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise ReleaseError(f"{path}: it holds no golden outputs: {error}") from error
+    found = arrays.read(path)
+    missing = {*INPUTS, *OUTPUTS} - set(found)
+    if missing:
+        raise ReleaseError(f"{path}: it lacks {', '.join(sorted(missing))}")
+    return {n: found[n] for n in INPUTS}, {n: found[n] for n in OUTPUTS}
 
 
 def check_answers(path: Path, ask: Callable[[Tensors], Tensors], server: str) -> None:

@@ -25,7 +25,8 @@ ANSWER_DEADLINE_S = 30.0
 
 def load(triton_url: str, versions: Collection[str], *, model: str = MODEL) -> None:
     """Triton serves exactly these installed versions afterwards. Where one does not load (each
-    checks its golden outputs), those served before go on. Raises ServingError.
+    checks its golden outputs), those served before go on; one that is not installed is passed
+    over by Triton and so found here. Raises ServingError.
     """
     config = text_format.Parse(CONFIG.read_text(), model_config_pb2.ModelConfig())
     config.name = model

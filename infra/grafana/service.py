@@ -44,10 +44,10 @@ ORDER BY slates DESC, item_id
 LIMIT 20
 """.strip()
 _CLICK_THROUGH_SQL = """
-SELECT hour AS time, concat(model, ' ', model_version) AS served,
+SELECT minute AS time, concat(model, ' ', model_version) AS served,
        sum(clicks) / sum(impressions) AS clicked
 FROM click_through
-WHERE $__timeFilter(hour)
+WHERE $__timeFilter(minute)
 GROUP BY time, served
 ORDER BY time
 """.strip()
@@ -306,7 +306,7 @@ def _archive(page: dashboard.Dashboard) -> dashboard.Dashboard:
         .with_panel(
             sql_lines(
                 "Click-through by model",
-                "Clicked places among those that were on a screen, by the hour of the slate."
+                "Clicked places among those that were on a screen, by the time of the slate."
                 " Needs impression events.",
                 units.PercentUnit,
                 _CLICK_THROUGH_SQL,

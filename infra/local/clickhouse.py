@@ -12,7 +12,7 @@ from clickhouse_driver import Client
 
 from infra.local.home import Home
 from infra.local.install import packages
-from infra.local.ports import HOST
+from infra.local.ports import HOST, is_open
 from infra.local.supervisor import Server
 
 
@@ -55,6 +55,8 @@ def server(home: Home, clickhouse: ClickHouse) -> Server:
 
 def answers(clickhouse: ClickHouse) -> bool:
     """Whether it answers a query by the native protocol; makes the database on the way."""
+    if not is_open(clickhouse.port):
+        return False  # the driver would write a traceback to the terminal
     client = Client(HOST, clickhouse.port, connect_timeout=2, send_receive_timeout=5)
     try:
         client.execute(f"CREATE DATABASE IF NOT EXISTS `{clickhouse.database}`")

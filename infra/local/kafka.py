@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from infra.local.home import Home
 from infra.local.install import jars, java
-from infra.local.ports import HOST
+from infra.local.ports import HOST, is_open
 from infra.local.problems import LocalError
 from infra.local.supervisor import Server
 
@@ -72,6 +72,8 @@ def server(home: Home, kafka: Kafka) -> Server:
 
 def answers(kafka: Kafka) -> bool:
     """Whether the cluster's metadata, asked through the client port, name this broker as alive."""
+    if not is_open(kafka.port):
+        return False  # the client would wait for its whole timeout
     # log_level 0: librdkafka would tell the terminal about every refused connection.
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
     metadata = admin.list_topics(timeout=2)
@@ -98,6 +100,9 @@ def properties_text(kafka: Kafka, data: Path) -> str:
         "share.coordinator.state.topic.min.isr": "1",
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.num.partitions": "4",
+        # A killed broker may register again only when its old session is over (9 s by default).
+        "broker.session.timeout.ms": "5000",
+        "broker.heartbeat.interval.ms": "1000",
         # One worker should not wait 3 s for others to join.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",

@@ -26,6 +26,15 @@ def is_free(port: int) -> bool:
     return True
 
 
+def is_open(port: int) -> bool:
+    """Whether somebody takes connections there. By connecting: to bind could get in a server's way
+    that is just about to.
+    """
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
 def free_port(avoid: frozenset[int] = frozenset()) -> int:
     """A port that nobody listens on and that is not in `avoid`."""
     for _ in range(1000):

@@ -8,11 +8,13 @@ lock.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from functools import partial
 from typing import Protocol
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from schemas.state import POSITION_KEY, Position
 from schemas.topics import STATE_CHANGELOG
@@ -137,16 +139,15 @@ class OffsetCheckpoint:
 
     replays = False
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, group: str) -> None:
         self._settings = settings
+        self._group = group
         self._forward = Forward(settings)
-        self.group: Consumer
-        """The group's member, set when the lane starts; only a member may commit offsets."""
+        self.commit_offsets: Callable[[list[TopicPartition]], Future[list[TopicPartition]]]
+        """The group member's, set when the lane starts."""
 
     def open(self, slot: Slot, feeds: Sequence[str]) -> dict[str, int | None]:
-        asked = [TopicPartition(feed, slot.partition) for feed in feeds]
-        committed = self.group.committed(asked, timeout=_OPEN_DEADLINE_S)
-        return {part.topic: part.offset if part.offset >= 0 else None for part in committed}
+        return positions.committed(self._settings, self._group, slot.partition, feeds)
 
     def commit(self, slot: Slot, behind: NextOffsets, outcome: Outcome) -> None:
         """1. Produce what the stage returned and wait for it. 2. Commit the offsets.
@@ -157,12 +158,16 @@ class OffsetCheckpoint:
         self._forward((*outcome.forward, *outcome.produce), deadline)  # 1
         offsets = [TopicPartition(*feed, offset) for feed, offset in behind.items()]
         try:
-            _until(deadline, f"offsets of {slot}", lambda _: self._commit_offsets(offsets))  # 2
+            _until(deadline, f"offsets of {slot}", partial(self._commit_offsets, offsets))  # 2
         except KafkaException as error:
             raise LaneError(f"offsets of {slot} cannot be committed: {error}") from error
 
-    def _commit_offsets(self, offsets: list[TopicPartition]) -> None:
-        for part in self.group.commit(offsets=offsets, asynchronous=False):
+    def _commit_offsets(self, offsets: list[TopicPartition], timeout_s: float) -> None:
+        try:
+            committed = self.commit_offsets(offsets).result(timeout_s)
+        except (TimeoutError, CancelledError):
+            raise DeadlineError("the group's member did not commit in time") from None
+        for part in committed:
             if part.error is not None:
                 raise KafkaException(part.error)
 

@@ -10,7 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from confluent_kafka import Message
@@ -18,7 +18,7 @@ from confluent_kafka import Message
 from streams import metrics
 from streams.lane.checkpoint import Checkpoint, OffsetCheckpoint
 from streams.lane.contract import Batch, Slot, Stage
-from streams.lane.errors import DeadlineError, Fatal, LaneError, StageError
+from streams.lane.errors import Fatal, LaneError, StageError
 from streams.lane.member import Member
 from streams.lane.opening import open_slot
 from streams.lane.reader import Reader
@@ -26,8 +26,6 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_CLOSE_DEADLINE_S = 120.0
-"""For a slot to be given up: an opening or a commit in flight has a deadline of its own below."""
 _THREADS = 4
 
 
@@ -81,11 +79,11 @@ class Lane:
             await self._stage.start()
             self.reader = Reader(self._settings, self, self._fatal)
             self._member = Member(self._settings, group, topics, self, self._fatal)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self._fatal(error)
             raise
         if isinstance(self._checkpoint, OffsetCheckpoint):
-            self._checkpoint.group = self._member.consumer
+            self._checkpoint.commit_offsets = self._member.commit
         self.reader.start()
         self._member.start()
         return counts
@@ -112,12 +110,8 @@ class Lane:
     def assigned(self, slots: Sequence[Slot]) -> None:
         self._loop.call_soon_threadsafe(self._assigned, slots)
 
-    def revoked(self, slots: Sequence[Slot], *, lost: bool) -> None:
-        closing = asyncio.run_coroutine_threadsafe(self._close(slots, lost=lost), self._loop)
-        try:
-            closing.result(_CLOSE_DEADLINE_S)
-        except TimeoutError:
-            raise DeadlineError(f"{len(slots)} slots could not be given up in time") from None
+    def revoked(self, slots: Sequence[Slot], *, lost: bool) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(self._close(slots, lost=lost), self._loop)
 
     # Told by the reader's thread.
 

@@ -6,19 +6,25 @@ the group decides who holds what, and nothing else.
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from streams.lane import clients
+from streams.lane.commands import Commands
 from streams.lane.contract import Slot
-from streams.lane.errors import Fatal
+from streams.lane.errors import DeadlineError, Fatal
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_POLL_S = 0.2
+_POLL_S = 0.05
+"""Also how long a commit may wait for its turn."""
+_GIVE_UP_DEADLINE_S = 120.0
+"""For slots to be given up: an opening or a commit in flight ends within its own deadline."""
 
 
 class Holder(Protocol):
@@ -27,8 +33,8 @@ class Holder(Protocol):
     def assigned(self, slots: Sequence[Slot]) -> None:
         """These are ours now. Returns at once."""
 
-    def revoked(self, slots: Sequence[Slot], *, lost: bool) -> None:
-        """Give these up. Returns when nothing of them is in flight."""
+    def revoked(self, slots: Sequence[Slot], *, lost: bool) -> "Future[None]":
+        """Give these up; done when nothing of them is in flight."""
 
 
 class Member(threading.Thread):
@@ -46,14 +52,20 @@ class Member(threading.Thread):
         self._holder = holder
         self._on_fatal = on_fatal
         self._stopping = threading.Event()
-        self.consumer = clients.member(settings, group, self._on_error)
-        """Other threads may commit and ask for committed offsets with it, nothing else."""
+        self._consumer = clients.member(settings, group, self._on_error)
+        self._commands = Commands()
 
     def stop(self) -> None:
         self._stopping.set()
 
+    def commit(self, offsets: list[TopicPartition]) -> "Future[list[TopicPartition]]":
+        """Commit the group's offsets; only a member may, of a group that lives."""
+        return self._commands.ask(
+            lambda consumer: consumer.commit(offsets=offsets, asynchronous=False)
+        )
+
     def run(self) -> None:
-        consumer = self.consumer
+        consumer = self._consumer
         try:
             consumer.subscribe(
                 self._topics,
@@ -62,6 +74,7 @@ class Member(threading.Thread):
                 on_lost=self._on_lost,
             )
             while not self._stopping.is_set():
+                self._commands.obey(consumer)
                 message = consumer.poll(_POLL_S)
                 if message is not None and message.error() is not None:
                     self._on_error(message.error())
@@ -69,6 +82,7 @@ class Member(threading.Thread):
             self._on_fatal(error)
         finally:
             consumer.close()
+            self._commands.end()
 
     def _on_assign(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
         parts = [TopicPartition(part.topic, part.partition, 0) for part in parts]
@@ -77,11 +91,18 @@ class Member(threading.Thread):
         self._holder.assigned(_slots(parts))
 
     def _on_revoke(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
-        self._holder.revoked(_slots(parts), lost=False)
-        consumer.incremental_unassign(parts)
+        self._give_up(consumer, parts, lost=False)
 
     def _on_lost(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
-        self._holder.revoked(_slots(parts), lost=True)
+        self._give_up(consumer, parts, lost=True)
+
+    def _give_up(self, consumer: Consumer, parts: list[TopicPartition], *, lost: bool) -> None:
+        given_up = self._holder.revoked(_slots(parts), lost=lost)
+        ends = time.monotonic() + _GIVE_UP_DEADLINE_S
+        while not given_up.done():
+            self._commands.obey(consumer, _POLL_S)  # the last commits of these very slots
+            if time.monotonic() > ends:
+                self._on_fatal(DeadlineError(f"{len(parts)} slots were not given up in time"))
         consumer.incremental_unassign(parts)
 
     def _on_error(self, error: KafkaError) -> None:

@@ -7,7 +7,12 @@ offsets are not used: they expire.
 from collections.abc import Sequence
 
 import msgspec
-from confluent_kafka import Message, TopicCollection, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from schemas.state import POSITION_KEY, Position
@@ -26,6 +31,25 @@ def topic_ids(settings: Settings, topics: Sequence[str]) -> dict[str, str]:
     admin = AdminClient({"bootstrap.servers": settings.kafka})
     described = admin.describe_topics(TopicCollection(list(topics)), request_timeout=_TIMEOUT_S)
     return {name: str(future.result().topic_id) for name, future in described.items()}
+
+
+def committed(
+    settings: Settings, group: str, partition: int, topics: Sequence[str]
+) -> dict[str, int | None]:
+    """What a group has committed of a partition of each topic; None: nothing yet.
+
+    Asked as an administrator: a member's own `committed` can wait for ever in a rebalance.
+    """
+    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    asked = [TopicPartition(topic, partition) for topic in topics]
+    answer = admin.list_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(group, asked)],
+        require_stable=True,
+        request_timeout=_TIMEOUT_S,
+    )[group].result()
+    return {
+        part.topic: part.offset if part.offset >= 0 else None for part in answer.topic_partitions
+    }
 
 
 def last(settings: Settings, partition: int) -> Position:

@@ -6,16 +6,16 @@ together, and pauses a slot that holds more than its share, so a slow slot starv
 """
 
 import logging
-import queue
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streams.lane import clients
+from streams.lane.commands import Commands
 from streams.lane.contract import Slot
 from streams.lane.errors import Fatal
 from streams.settings import Settings
@@ -42,8 +42,7 @@ class Reader(threading.Thread):
         self._settings = settings
         self._backlog = backlog
         self._on_fatal = on_fatal
-        self._commands: queue.SimpleQueue[tuple[Callable[[Consumer], None], Future[None]]]
-        self._commands = queue.SimpleQueue()
+        self._commands = Commands()
         self._stopping = threading.Event()
         self._slots: dict[tuple[str, int], Slot] = {}
         self._paused: set[Slot] = set()
@@ -61,7 +60,7 @@ class Reader(threading.Thread):
             for feed in feeds:
                 self.positions[feed.topic, feed.partition] = feed.offset
 
-        return self._ask(assign)
+        return self._commands.ask(assign)
 
     def remove(self, slot: Slot) -> Future[None]:
         """Stop reading a slot; when it is done, no more records of it will be delivered."""
@@ -76,7 +75,7 @@ class Reader(threading.Thread):
                 self.ends.pop(feed, None)
             self._paused.discard(slot)
 
-        return self._ask(unassign)
+        return self._commands.ask(unassign)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -85,7 +84,7 @@ class Reader(threading.Thread):
         consumer = clients.reader(self._settings)
         try:
             while not self._stopping.is_set():
-                self._obey(consumer)
+                self._commands.obey(consumer)
                 waiting = self._backlog.waiting()
                 self._pause_and_resume(consumer, waiting)
                 if sum(waiting.values()) >= self._settings.pending_records:
@@ -95,28 +94,8 @@ class Reader(threading.Thread):
         except BaseException as error:  # noqa: BLE001
             self._on_fatal(error)
         finally:
-            self._refuse_commands()
+            self._commands.end()
             consumer.close()
-
-    def _ask(self, command: Callable[[Consumer], None]) -> Future[None]:
-        done: Future[None] = Future()
-        self._commands.put((command, done))
-        return done
-
-    def _obey(self, consumer: Consumer) -> None:
-        while not self._commands.empty():
-            command, done = self._commands.get()
-            try:
-                command(consumer)
-            except KafkaException as error:
-                done.set_exception(error)
-            else:
-                done.set_result(None)
-
-    def _refuse_commands(self) -> None:
-        """Nobody may wait for a thread that has ended."""
-        while not self._commands.empty():
-            self._commands.get()[1].set_result(None)
 
     def _pause_and_resume(self, consumer: Consumer, waiting: Mapping[Slot, int]) -> None:
         """A paused partition goes on, when resumed, from the last record that was delivered."""

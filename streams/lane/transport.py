@@ -42,7 +42,9 @@ class Consumer(FaustConsumer):
     async def subscribe(self, topics: Iterable[str]) -> None:
         transport: Transport = self.transport
         counts = await transport.lane.start(transport.group, sorted(topics))
-        self._assignment = {TP(name, part) for name, count in counts.items() for part in range(count)}
+        self._assignment = {
+            TP(name, part) for name, count in counts.items() for part in range(count)
+        }
         # Not awaited: Faust waits in there for this very subscription to be done.
         self.add_future(self._assign())
 

@@ -96,10 +96,11 @@ def test_rows_out_of_order_are_sorted_and_ties_keep_their_order(tmp_path):
 
 def test_text_that_is_not_utf_8_or_not_xz(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"1 2 3\n2 \xff\n")
-    with pytest.raises(DataError, match=r"a\.txt:1: it is not utf-8|a\.txt:2: it is not utf-8"):
+    with pytest.raises(DataError, match=r"a\.txt:2: it is not utf-8"):
         load("s3rec", tmp_path / "a.txt", tmp_path)
-    (tmp_path / "b.txt.xz").write_bytes(lzma.compress(b"1 2 3\n" * 1000)[:-20])
-    with pytest.raises(DataError, match=r"it cannot be unpacked|is on line"):
+    lines = "".join(f"{user} 2 3\n" for user in range(1000)).encode()
+    (tmp_path / "b.txt.xz").write_bytes(lzma.compress(lines)[:-20])
+    with pytest.raises(DataError, match=r"b\.txt\.xz:\d+: it cannot be unpacked"):
         load("s3rec", tmp_path / "b.txt.xz", tmp_path)
 
 

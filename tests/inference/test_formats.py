@@ -2,6 +2,7 @@
 
 import lzma
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -52,8 +53,7 @@ def test_s3rec_lines(tmp_path, packed):
     assert not log.timed
     order, starts = log.by_user
     sequences = [
-        [log.items[item] for item in log.item[order[begin:end]]]
-        for begin, end in zip(starts[:-1], starts[1:], strict=True)
+        [log.items[item] for item in log.item[order[begin:end]]] for begin, end in pairwise(starts)
     ]
     assert sequences == [["10", "11"], ["11", "12", "10"]]
 
@@ -120,9 +120,7 @@ def test_csv_with_named_columns(tmp_path):
     assert log.categories == (("Kitchen", "Spice"), ())
 
 
-@pytest.mark.parametrize(
-    "times", [[1767225600, 1767312000], [1767225600000, 1767312000000], "own"]
-)
+@pytest.mark.parametrize("times", [[1767225600, 1767312000], [1767225600000, 1767312000000], "own"])
 def test_parquet_with_named_columns(tmp_path, times):
     if times == "own":
         times = [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)]

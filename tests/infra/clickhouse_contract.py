@@ -213,11 +213,11 @@ class ArchiveContract:
 
     def test_click_through_counts_places_that_were_seen(self, database: Database) -> None:
         now_ms = database.now_ms
-        hour_ms = now_ms - now_ms % 3_600_000
+        minute_ms = now_ms - now_ms % 60_000
 
         def seen(recommendation: str, item: str, user: str = "kim", number: int = 1) -> FakeRecord:
             return records.event(
-                hour_ms,
+                minute_ms,
                 kind="impression",
                 event_id=f"seen-{recommendation}-{item}-{number}",
                 user_id=user,
@@ -229,7 +229,7 @@ class ArchiveContract:
 
         def clicked(recommendation: str, item: str, user: str = "kim", n: int = 1) -> FakeRecord:
             return records.event(
-                hour_ms,
+                minute_ms,
                 event_id=f"clicked-{recommendation}-{item}-{n}",
                 user_id=user,
                 recommendation_id=recommendation,
@@ -237,10 +237,10 @@ class ArchiveContract:
             )
 
         batch = [
-            records.slate(hour_ms, recommendation_id="slate-1"),
+            records.slate(minute_ms, recommendation_id="slate-1"),
             # The same slate at a later epoch is the same recommendation.
-            records.slate(hour_ms, recommendation_id="slate-1", epoch=32, region="west"),
-            records.slate(hour_ms, recommendation_id="slate-2"),
+            records.slate(minute_ms, recommendation_id="slate-1", epoch=32, region="west"),
+            records.slate(minute_ms, recommendation_id="slate-2"),
             seen("slate-1", "item-1"),
             seen("slate-1", "item-1", number=2),
             seen("slate-1", "item-2"),
@@ -255,9 +255,9 @@ class ArchiveContract:
         for _ in range(2):
             database.archive(batch)
         (row,) = database.execute(
-            "SELECT toUInt32(hour), model, impressions, clicks, round(rate, 4) FROM click_through"
+            "SELECT toUInt32(minute), model, impressions, clicks, round(rate, 4) FROM click_through"
         )
-        assert tuple(row) == (hour_ms // 1000, "recommender", 3, 1, 0.3333)
+        assert tuple(row) == (minute_ms // 1000, "recommender", 3, 1, 0.3333)
 
 
 def blocks(batch: Sequence[FakeRecord], region: str):

@@ -34,16 +34,12 @@ def selectors(node: Any) -> list[promql_parser.VectorSelector]:
     """All selectors in a parsed expression."""
     found = []
 
-    class Visitor:
-        def pre_visit(self, each: Any) -> bool:
-            if isinstance(each, promql_parser.VectorSelector):
-                found.append(each)
-            return True
+    def visit(each: Any) -> bool:
+        if isinstance(each, promql_parser.VectorSelector):
+            found.append(each)
+        return True
 
-        def post_visit(self, _: Any) -> bool:
-            return True
-
-    promql_parser.walk(Visitor(), node)
+    promql_parser.walk(node, visit)
     return found
 
 

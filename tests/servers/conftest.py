@@ -5,6 +5,7 @@ stopped at the end, also after Ctrl-C. A test that stops or pauses a server star
 leaves nothing in it that another test would meet: `fresh_kafka` gives a test empty topics.
 """
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,8 +118,11 @@ def tools() -> Path:
 def servers_home(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """The run's own home; whatever still runs in it at the end is stopped."""
     home = Home(tmp_path_factory.mktemp("home"), tools)
+    # A cancelled job is told by SIGTERM; as an interrupt it ends through here, too.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     yield home
     supervisor.stop(home.run)
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")

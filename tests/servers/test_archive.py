@@ -10,13 +10,14 @@ from infra.clickhouse import migrate
 from streams import metrics
 from streams.lane.contract import Batch, Outcome, Slot
 from streams.lane.errors import StageError
-from streams.stages.archive import Archive
+from streams.stages.archive import Archive, inserts
 from streams.stages.archive.inserts import Inserts
 from streams.stages.archive.rows import Block, rows_of
 from streams.stages.archive.tables import TABLES
 from tests.servers.archive_database import OnServer, a_database
 from tests.streams import archive_records as records
 from tests.streams.records import FakeRecord
+from tests.streams.waiting import until
 
 SLOT = Slot("user-events", 0)
 STAGE_LOG = "streams.stages.archive.stage"
@@ -50,10 +51,8 @@ class Attempts(Inserts):
 async def waits(archive: Archive, batch: Batch) -> asyncio.Task[Outcome]:
     """A task that processes the batch, once it has met that ClickHouse is away."""
     task = asyncio.create_task(archive.process(batch))
-    async with asyncio.timeout(60):
-        while batch.slot not in archive._outage._waiting:
-            assert not task.done(), task
-            await asyncio.sleep(0.01)
+    await until(lambda: task.done() or batch.slot in archive._outage._waiting)
+    assert not task.done(), task
     return task
 
 
@@ -100,9 +99,7 @@ def test_while_clickhouse_is_away_batches_wait_and_then_every_row_is_there_once(
                 await waits(archive, events(database, 50, Slot("user-events", partition)))
                 for partition in range(3)
             ]
-            async with asyncio.timeout(60):
-                while attempts.count < 10:
-                    await asyncio.sleep(0.05)
+            await until(lambda: attempts.count >= 10)
             assert not any(task.done() for task in waiting)
         finally:
             await asyncio.to_thread(clickhouse.start)
@@ -124,11 +121,10 @@ def test_a_server_killed_in_between_loses_and_doubles_nothing(clickhouse, databa
     async def killed() -> None:
         archive = Archive(settings)
         batches = [events(database, 4_000, slot) for slot in slots]
-        before = metrics.ARCHIVED_ROWS.labels("user_events")._value.get()
+        archived = metrics.ARCHIVED_ROWS.labels("user_events")._value
+        before = archived.get()
         tasks = [asyncio.create_task(archive.process(batch)) for batch in batches]
-        async with asyncio.timeout(60):
-            while metrics.ARCHIVED_ROWS.labels("user_events")._value.get() < before + 1_000:
-                await asyncio.sleep(0.001)
+        await until(lambda: archived.get() >= before + 1_000)
         await asyncio.to_thread(clickhouse.kill)
         assert not all(task.done() for task in tasks)
         await asyncio.to_thread(clickhouse.start)
@@ -140,6 +136,25 @@ def test_a_server_killed_in_between_loses_and_doubles_nothing(clickhouse, databa
     asyncio.run(killed())
     assert database.execute("SELECT count() FROM user_events FINAL") == [(16_000,)]
     assert database.execute("SELECT uniqExact(event_id) FROM user_events") == [(16_000,)]
+
+
+def test_a_server_that_answers_nothing_is_as_good_as_away(
+    clickhouse, database, monkeypatch
+) -> None:
+    monkeypatch.setattr(inserts, "_TIMEOUT_S", 1)
+
+    async def frozen() -> None:
+        archive = Archive(database.settings)
+        clickhouse.pause()
+        try:
+            task = await waits(archive, events(database, 20))
+        finally:
+            clickhouse.resume()
+        await task
+        await archive.stop()
+
+    asyncio.run(frozen())
+    assert database.execute("SELECT uniqExact(event_id) FROM user_events") == [(20,)]
 
 
 def test_without_tables_it_waits_for_the_migration(clickhouse) -> None:
@@ -186,10 +201,9 @@ def test_a_row_that_clickhouse_refuses_is_named_and_the_others_are_kept(database
 
 def test_one_bad_row_is_found_among_many(database) -> None:
     batch = list(events(database, 1_000).records)
-    inserts = database._inserts
     (block,) = rows_of(batch, "east", 5_000).blocks
     block.rows[613] = block.rows[613]._replace(slate_limit=999)
     batch[613]._offset = 613
     with pytest.raises(StageError, match="offset 613,"):
-        inserts.insert(block)
+        database._inserts.insert(block)
     assert database.execute("SELECT uniqExact(event_id) FROM user_events")[0][0] >= 613

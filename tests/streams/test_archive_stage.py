@@ -13,6 +13,7 @@ from streams.settings import Settings
 from streams.stages.archive import Archive
 from tests.streams import archive_records as records
 from tests.streams.records import FakeRecord
+from tests.streams.waiting import until
 
 NOW_MS = 1_700_000_000_000
 SLOT = Slot("user-events", 0)
@@ -48,11 +49,10 @@ def test_a_batch_without_rows_needs_no_server() -> None:
 
 def test_a_server_that_hangs_up_is_asked_again_and_spoken_of_once(caplog) -> None:
     async def wait() -> None:
-        async with hangs_up() as (address, met), asyncio.timeout(60):
+        async with hangs_up() as (address, met):
             archive = Archive(Settings(clickhouse=address))
             task = asyncio.create_task(archive.process(Batch(SLOT, [records.event(NOW_MS)])))
-            while len(met) < 4:
-                await asyncio.sleep(0.01)
+            await until(lambda: len(met) >= 6)
             assert metrics.ARCHIVE_WAITING._value.get() == 1
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

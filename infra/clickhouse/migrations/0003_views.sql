@@ -27,12 +27,12 @@ FROM item_updates FINAL
 ORDER BY item_id, appended_at_ms DESC, origin DESC
 LIMIT 1 BY item_id;
 
--- Per hour of the slate: places that were on a screen, and how many of them were clicked. A
+-- Per minute of the slate: places that were on a screen, and how many of them were clicked. A
 -- click or impression counts once for a place however often it came, a click only where an
 -- impression tells that the place was seen, and both only for the slate's own user.
 CREATE VIEW IF NOT EXISTS click_through AS
 SELECT
-    hour,
+    minute,
     surface,
     model,
     model_version,
@@ -64,7 +64,7 @@ ANY INNER JOIN (
     SELECT
         recommendation_id,
         user_id,
-        argMax(toStartOfHour(issued_at), epoch) AS hour,
+        argMax(toStartOfMinute(issued_at), epoch) AS minute,
         argMax(surface, epoch) AS surface,
         argMax(model, epoch) AS model,
         argMax(model_version, epoch) AS model_version,
@@ -72,4 +72,4 @@ ANY INNER JOIN (
     FROM recommendations FINAL
     GROUP BY recommendation_id, user_id
 ) AS slates USING recommendation_id, user_id
-GROUP BY hour, surface, model, model_version, fallback;
+GROUP BY minute, surface, model, model_version, fallback;

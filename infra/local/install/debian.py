@@ -89,12 +89,12 @@ def _download(group: Group, downloads: Path, options: list[str]) -> list[Path]:
             failure=failure,
         )  # fmt: skip
         files = [found["file"] for line in plan.splitlines() if (found := _LINE.match(line))]
-        wanted = [_package(file) for file in files]
+        wanted = [package(file) for file in files]
     run(["apt-get", "download", "-qq", *options, *wanted], cwd=downloads, failure=failure)
     return sorted(downloads.glob("*.deb"))
 
 
-def _package(file: str) -> str:
+def package(file: str) -> str:
     """name_1%3a2.3_amd64.deb -> name:amd64=1:2.3, as apt-get wants it."""
     name, version, architecture = file.removesuffix(".deb").split("_")
     suffix = "" if architecture == "all" else f":{architecture}"

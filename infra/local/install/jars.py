@@ -12,6 +12,7 @@ from infra.local.install import java
 from infra.local.install.running import run
 from infra.local.problems import InstallError
 
+_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies"
 POM = Path(__file__).resolve().parents[1] / "pom.xml"
 
 
@@ -37,15 +38,19 @@ def install(tools: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     runtime = java.require(tools)
     environment = os.environ | {"JAVA_HOME": str(runtime.resolve().parents[1])}
+    command = [
+        str(java.require_maven(tools)),
+        *("--batch-mode", "--quiet", "--strict-checksums"),
+        *("--file", str(POM)),
+        *java.maven_options(tools),
+        _GOAL,
+        f"-DoutputDirectory={unfinished}",
+        "-DincludeScope=runtime",
+    ]
     run(
-        [
-            str(java.require_maven(tools)), "--batch-mode", "--quiet", "--file", str(POM),
-            *java.maven_options(tools),
-            "dependency:copy-dependencies", f"-DoutputDirectory={unfinished}",
-            "-DincludeScope=runtime",
-        ],
+        command,
         env=environment,
         failure="Kafka's jars could not be fetched by Maven; check the network (and Maven's proxy "
         "settings), then run this again",
-    )  # fmt: skip
+    )
     unfinished.replace(folder(tools))

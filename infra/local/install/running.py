@@ -30,6 +30,7 @@ def run(
 
 def _cause(output: str) -> str:
     """The line of a long output that says why; apt marks it with E: and Maven with [ERROR]."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     marked = [line for line in lines if re.match(r"(E:|\[ERROR\]) \S", line)]
     return (marked or lines[-1:] or ["it gave no reason"])[0][:500]

@@ -23,6 +23,8 @@ class Record(msgspec.Struct, frozen=True):
     name: str
     pid: int
     created_at_s: float
+    order: int
+    """Grows from start to start since the machine booted; times of creation can be equal."""
     fingerprint: str
     command: tuple[str, ...]
     ports: dict[str, int]
@@ -68,7 +70,7 @@ def read_all(run: Path) -> list[Record]:
     """In the order in which the processes were started."""
     names = [file.name.removesuffix(".pid.json") for file in run.glob("*.pid.json")]
     records = [record for name in names if (record := read(run, name)) is not None]
-    return sorted(records, key=lambda record: record.created_at_s)
+    return sorted(records, key=lambda record: record.order)
 
 
 def mark(run: Path, name: str) -> str:

@@ -49,30 +49,13 @@ def start(
     """Start all of them at once, then wait for each; call it again for what needs these first."""
     with locked(home.run):
         fresh: list[str] = []
-        begun: list[tuple[Server, Record, int, bool]] = []
-        start_s = time.monotonic()
         try:
-            for server in servers:
-                record = _healthy(home, server)
-                if record is not None:
-                    begun.append((server, record, 0, False))
-                    continue
-                stop_locked(home.run, [server.name])  # ill, described otherwise, or an orphan
-                fresh.append(server.name)
-                record, offset = _spawn(home, server, log_limit_bytes)
-                begun.append((server, record, offset, True))
-            started = []
-            for server, record, offset, is_fresh in begun:
-                if is_fresh:
-                    _wait_ready(server, record, offset)
-                done = Started(server.name, record.pid, is_fresh, time.monotonic() - start_s)
-                started.append(done)
-                report(done)
+            begun = [_begin(home, server, fresh, log_limit_bytes) for server in servers]
+            return _wait_ready(begun, report)
         except BaseException:
             with uninterrupted():
                 stop_locked(home.run, fresh)
             raise
-        return tuple(started)
 
 
 def is_ready(server: Server) -> bool:
@@ -81,6 +64,26 @@ def is_ready(server: Server) -> bool:
         return server.ready()
     except Exception:  # noqa: BLE001 - whatever its client raises, it means 'not ready'
         return False
+
+
+@dataclass(frozen=True)
+class _Begun:
+    server: Server
+    record: Record
+    fresh: bool
+    log_from_byte: int
+    start_s: float
+
+
+def _begin(home: Home, server: Server, fresh: list[str], log_limit_bytes: int) -> _Begun:
+    """Leave a healthy one alone, else start it; its name goes to `fresh` before it can exist."""
+    start_s = time.monotonic()
+    record = _healthy(home, server)
+    if record is not None:
+        return _Begun(server, record, fresh=False, log_from_byte=0, start_s=start_s)
+    stop_locked(home.run, [server.name])  # ill, described otherwise, or an orphan
+    fresh.append(server.name)
+    return _spawn(home, server, log_limit_bytes, start_s)
 
 
 def _healthy(home: Home, server: Server) -> Record | None:
@@ -97,7 +100,7 @@ def _healthy(home: Home, server: Server) -> Record | None:
     return None
 
 
-def _spawn(home: Home, server: Server, log_limit_bytes: int) -> tuple[Record, int]:
+def _spawn(home: Home, server: Server, log_limit_bytes: int, start_s: float) -> _Begun:
     for setting, port in server.ports.items():
         if not ports.is_free(port):
             raise PortTakenError(
@@ -106,7 +109,7 @@ def _spawn(home: Home, server: Server, log_limit_bytes: int) -> tuple[Record, in
             )
     server.prepare()
     log = logs.open_log(home.logs, server.name, log_limit_bytes)
-    offset = log.stat().st_size
+    log_from_byte = log.stat().st_size
     mark = {records.MARK: records.mark(home.run, server.name)}
     with log.open("ab") as output:
         try:
@@ -126,6 +129,7 @@ def _spawn(home: Home, server: Server, log_limit_bytes: int) -> tuple[Record, in
         name=server.name,
         pid=process.pid,
         created_at_s=_created_at_s(process.pid),
+        order=time.monotonic_ns(),
         fingerprint=server.fingerprint,
         command=server.command,
         ports=dict(server.ports),
@@ -134,7 +138,7 @@ def _spawn(home: Home, server: Server, log_limit_bytes: int) -> tuple[Record, in
         stop_timeout_s=server.stop_timeout_s,
     )
     records.write(home.run, record)
-    return record, offset
+    return _Begun(server, record, fresh=True, log_from_byte=log_from_byte, start_s=start_s)
 
 
 _CHILDREN: list[subprocess.Popen[bytes]] = []
@@ -147,19 +151,32 @@ def _created_at_s(pid: int) -> float:
     return 0.0  # ended already; the wait for readiness says so
 
 
-def _wait_ready(server: Server, record: Record, offset: int) -> None:
-    deadline_s = time.monotonic() + server.ready_timeout_s
+def _wait_ready(begun: Sequence[_Begun], report: Callable[[Started], None]) -> tuple[Started, ...]:
+    """Ask each in turn until all have answered; the first that fails ends it."""
+    ready: dict[str, Started] = {}
     while True:
-        if record.process() is None:
-            what = "ended before it was ready"
-        elif is_ready(server):
-            return
-        elif time.monotonic() > deadline_s:
-            what = f"did not answer within {server.ready_timeout_s:.0f} s"
-        else:
-            time.sleep(_POLL_S)
-            continue
-        raise NotReadyError(
-            f"{server.name} {what}; its log ({record.log}) ends with\n"
-            f"{logs.last_lines(Path(record.log), offset)}"
-        )
+        for one in begun:
+            name = one.server.name
+            if name not in ready and (not one.fresh or _answered(one)):
+                seconds = time.monotonic() - one.start_s
+                ready[name] = Started(name, one.record.pid, one.fresh, seconds)
+                report(ready[name])
+        if len(ready) == len(begun):
+            return tuple(ready[one.server.name] for one in begun)
+        time.sleep(_POLL_S)
+
+
+def _answered(one: _Begun) -> bool:
+    """Raises NotReadyError, with the end of its log, where it ended or the time is over."""
+    if one.record.process() is None:
+        what = "ended before it was ready"
+    elif is_ready(one.server):
+        return True
+    elif time.monotonic() - one.start_s > one.server.ready_timeout_s:
+        what = f"did not answer within {one.server.ready_timeout_s:.0f} s"
+    else:
+        return False
+    raise NotReadyError(
+        f"{one.server.name} {what}; its log ({one.record.log}) ends with\n"
+        f"{logs.last_lines(Path(one.record.log), one.log_from_byte)}"
+    )

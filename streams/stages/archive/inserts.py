@@ -34,12 +34,19 @@ _PASSING = {
     _Codes.MEMORY_LIMIT_EXCEEDED, _Codes.TABLE_IS_READ_ONLY, _Codes.NOT_ENOUGH_SPACE,
     _Codes.TOO_MANY_PARTS, _Codes.CANNOT_ALLOCATE_MEMORY, _Codes.QUERY_WAS_CANCELLED,
     _Codes.NO_ZOOKEEPER, _Codes.KEEPER_EXCEPTION, _Codes.UNKNOWN_STATUS_OF_INSERT,
+    _Codes.CANNOT_WRITE_TO_FILE_DESCRIPTOR, _Codes.POCO_EXCEPTION,
     # It was not migrated yet, or the password is being changed: an operator's next step.
     _Codes.UNKNOWN_DATABASE, _Codes.UNKNOWN_TABLE, _Codes.NO_SUCH_COLUMN_IN_TABLE,
     _Codes.DATABASE_ACCESS_DENIED, _Codes.UNKNOWN_USER, _Codes.WRONG_PASSWORD,
     _Codes.REQUIRED_PASSWORD, 516,  # AUTHENTICATION_FAILED of newer servers
 }  # fmt: skip
 """Server errors that say nothing about the rows: the same block may succeed later."""
+_BROKEN = (
+    OSError, EOFError, clickhouse.NetworkError, clickhouse.SocketTimeoutError,
+    clickhouse.UnexpectedPacketFromServerError, clickhouse.UnknownPacketFromServerError,
+    clickhouse.PartiallyConsumedQueryError, clickhouse.ChecksumDoesntMatchError,
+)  # fmt: skip
+"""No connection, or a conversation that broke off."""
 _TOO_MANY_DAYS = "Too many partitions"
 """Newer servers give TOO_MANY_PARTS this text for one block; sending it again would not help."""
 
@@ -94,22 +101,14 @@ class Inserts:
         insert = f"INSERT INTO {TABLES[kind]} ({', '.join(columns(kind))}) VALUES"
         try:
             self._client().execute(insert, list(zip(*rows, strict=True)), columnar=True)
-        except (OSError, EOFError, clickhouse.NetworkError, clickhouse.SocketTimeoutError) as error:
-            self._drop_connection()
-            raise AwayError(type(error).__name__, _first_line(error)) from error
         except clickhouse.ServerException as error:
             self._drop_connection()
             if error.code in _PASSING and _TOO_MANY_DAYS not in str(error):
                 raise AwayError(f"code {error.code}", _first_line(error)) from error
             raise _RefusedError(_first_line(error)) from error
-        except (
-            clickhouse.UnexpectedPacketFromServerError,
-            clickhouse.UnknownPacketFromServerError,
-            clickhouse.PartiallyConsumedQueryError,
-            clickhouse.ChecksumDoesntMatchError,
-        ) as error:  # the conversation is broken, the rows need not be
+        except _BROKEN as error:
             self._drop_connection()
-            raise AwayError(type(error).__name__, _first_line(error)) from error
+            raise AwayError("unreachable", _first_line(error)) from error
         except Exception as error:
             # The driver could not write the rows; half a block may be on the connection.
             self._drop_connection()

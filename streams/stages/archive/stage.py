@@ -95,16 +95,16 @@ class _Outage:
     def __init__(self, address: str) -> None:
         self._name = address
         self._waiting: set[Slot] = set()
-        self._kind = ""
+        self._said: set[str] = set()
         self._began = 0.0
 
     def met(self, slot: Slot, away: AwayError) -> None:
         if not self._waiting:
-            self._began, self._kind = time.monotonic(), ""
+            self._began, self._said = time.monotonic(), set()
         self._waiting.add(slot)
         metrics.ARCHIVE_WAITING.set(len(self._waiting))
-        if away.kind != self._kind:
-            self._kind = away.kind
+        if away.kind not in self._said:
+            self._said.add(away.kind)
             log.warning("ClickHouse at %s takes no rows; the archive waits: %s", self._name, away)
 
     def over(self, slot: Slot) -> None:

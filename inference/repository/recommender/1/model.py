@@ -26,12 +26,25 @@ class TritonPythonModel:
         check_answers(folder / GOLDEN, self._answer, f"{args['model_instance_name']} on {device}")
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """One response a request. What breaks the bounds is refused alone, not its neighbours."""
+        """One response a request. What nobody waits for any more is not computed; what breaks the
+        bounds is refused alone, not with its neighbours.
+        """
+        responses = [_cancelled() if request.is_cancelled() else None for request in requests]
+        waiting = [place for place, response in enumerate(responses) if response is None]
+        asked = [_inputs(requests[place]) for place in waiting]
+        for place, response in zip(waiting, self._responses(asked), strict=True):
+            responses[place] = response
+        return responses
+
+    def _responses(self, asked: list[Tensors]) -> list[Any]:
+        if not asked:
+            return []
         try:
-            asked = [_inputs(request) for request in requests]
             answers = split(self._answer(merge(asked)), asked)
-        except RequestError:
-            return [self._alone(request) for request in requests]
+        except RequestError as error:
+            if len(asked) == 1:
+                return [_refused(str(error))]
+            return [response for request in asked for response in self._responses([request])]
         return [_response(tensors) for tensors in answers]
 
     def _answer(self, request: Tensors) -> Tensors:
@@ -40,12 +53,6 @@ class TritonPythonModel:
         # for each calling thread, and Triton calls initialize and execute in different ones.
         torch.set_num_threads(1)
         return answer(self.model, request)
-
-    def _alone(self, request: Any) -> Any:
-        try:
-            return _response(self._answer(_inputs(request)))
-        except RequestError as error:
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
 
 
 def _device(kind: str, device_id: str) -> torch.device:
@@ -67,3 +74,13 @@ def _inputs(request: Any) -> Tensors:
 
 def _response(tensors: Tensors) -> Any:
     return pb_utils.InferenceResponse([pb_utils.Tensor(name, tensors[name]) for name in OUTPUTS])
+
+
+def _refused(why: str) -> Any:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(why))
+
+
+def _cancelled() -> Any:
+    return pb_utils.InferenceResponse(
+        error=pb_utils.TritonError("the caller gave up", pb_utils.TritonError.CANCELLED)
+    )

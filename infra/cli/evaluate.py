@@ -1,0 +1,61 @@
+"""`tidemill evaluate`: the model on a data set, beside the floors that anything must beat."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from inference.data import load
+from inference.evaluation import Evaluation
+from inference.evaluation import evaluate as measure
+from inference.evaluation.evaluate import Protocol
+from infra.cli.datasets import Data, Dataset
+from infra.cli.moments import moment_ms
+from infra.cli.printing import out, print_json, tell
+from infra.cli.region import local_settings
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def evaluate(
+    dataset: Dataset,
+    *,
+    data: Data = None,
+    protocol: Annotated[
+        str, typer.Option(help="leave-one-out, or time-split (fit on the past, ask once)")
+    ] = "leave-one-out",
+    until: Annotated[
+        str | None, typer.Option(help="where a time-split cuts: 80% of the log, or a date (UTC)")
+    ] = None,
+    k: Annotated[int, typer.Option(min=1, max=200, help="places of a slate")] = 10,
+    seen: Annotated[
+        bool, typer.Option("--seen/--no-seen", help="may items of the history be shown again")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+) -> None:
+    """HR, NDCG, MRR and coverage over all items, for the model and for the floors."""
+    chosen: Protocol = "time-split" if protocol == "time-split" else "leave-one-out"
+    if chosen != protocol:
+        raise typer.BadParameter("--protocol is leave-one-out or time-split")
+    if until is not None and chosen != "time-split":
+        raise typer.BadParameter("--until is for --protocol time-split")
+    log = load(dataset, data, local_settings().place.root)
+    until_ms = None if until is None else moment_ms(log, until)
+    found = measure(log, protocol=chosen, k=k, until_ms=until_ms, exclude_seen=not seen)
+    if json:
+        print_json(found)
+        return
+    out.print(_table(found))
+    tell(
+        f"{found.dataset}, {found.protocol}: {found.users} users asked, {found.items} items "
+        f"ranked, {found.interactions} interactions, {found.seconds:.1f} s"
+    )
+
+
+def _table(found: Evaluation) -> Table:
+    names = (f"HR@{found.k}", f"NDCG@{found.k}", f"MRR@{found.k}", "coverage")
+    table = Table("model", *names, box=None, pad_edge=False)
+    for name, row in found.results.items():
+        table.add_row(name, *(f"{v:.4f}" for v in (row.hr, row.ndcg, row.mrr, row.coverage)))
+    return table

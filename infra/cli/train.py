@@ -1,0 +1,62 @@
+"""`tidemill train`: fit the model on a data set and write it as the next release."""
+
+from typing import Annotated
+
+import typer
+
+from inference.data import Interactions, load
+from inference.evaluation import evaluate
+from inference.releases import write
+from inference.training import train as fit
+from infra.cli.datasets import Data, Dataset, Until
+from infra.cli.moments import moment_ms
+from infra.cli.printing import print_json, tell
+from infra.cli.region import local_settings
+from schemas.serving import MODEL
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def train(
+    dataset: Dataset,
+    *,
+    data: Data = None,
+    until: Until = None,
+    measure: Annotated[
+        bool, typer.Option("--evaluate/--no-evaluate", help="measure it first, leave-one-out")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="recorded in the release")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+) -> None:
+    """Fit the model and write it as a release; `tidemill release` serves it."""
+    home = local_settings().place
+    log = load(dataset, data, home.root)
+    until_ms = None if until is None else moment_ms(log, until)
+    metrics = _metrics(log, until_ms) if measure else {}
+    fitted = fit(log, until_ms=until_ms, seed=seed)
+    folder = write(fitted, home.releases, metrics)
+    if json:
+        print_json(
+            {
+                "model": MODEL,
+                "version": folder.name,
+                "folder": str(folder),
+                "training": fitted.training,
+                "metrics": metrics,
+            }
+        )
+        return
+    training = fitted.training
+    tell(
+        f"{training.interactions} interactions of {training.users} users with "
+        f"{len(fitted.items)} items, fitted in {training.seconds:.1f} s"
+    )
+    if metrics:
+        tell(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    tell(f"{MODEL} {folder.name} is in {folder}; `tidemill release` serves it")
+
+
+def _metrics(log: Interactions, until_ms: int | None) -> dict[str, float]:
+    known = log if until_ms is None else log.until(until_ms)
+    return evaluate(known).metrics()

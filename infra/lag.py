@@ -1,0 +1,80 @@
+"""How far each stage is behind: records that are in the topics and not yet processed.
+
+`recommend` keeps its position in its changelog, the others in their consumer groups. A partition's
+end also counts the marks of transactions, which are no records; so what is left at the very end
+is counted by reading it.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+from confluent_kafka import Consumer, TopicPartition
+
+from infra import broker
+from schemas.topics import STATE_CHANGELOG, USER_EVENTS
+from streams.lane import clients, positions
+from streams.settings import Settings
+from streams.topology import GRAPH, RECOMMEND, Node, StageName, copies
+
+_NEAR = 100
+"""Records or marks so near the end that reading them is cheap."""
+
+
+def lag(settings: Settings) -> dict[StageName, int]:
+    """Records each stage has still to process. Raises BrokerError."""
+    topics = [name for node in GRAPH.values() for name in _inputs(node, settings)]
+    broker.require(settings, [*topics, STATE_CHANGELOG.name])
+    return {node.name: behind(node, settings) for node in GRAPH.values()}
+
+
+def behind(node: Node, settings: Settings) -> int:
+    """Records that one stage has still to process."""
+    inputs = _inputs(node, settings)
+    with closing(clients.catch_up_reader(settings)) as consumer:
+        starts = broker.partitions(consumer, inputs)
+        ends = broker.ends(consumer, inputs)
+        by_records = node is RECOMMEND
+        done = _recommended(settings) if by_records else _committed(settings, node, starts)
+        near, total = [], 0
+        for start, end in zip(starts, ends, strict=True):
+            place = max(start.offset, done.get((start.topic, start.partition), 0))
+            if end.offset - place > _NEAR:
+                total += end.offset - place
+            elif end.offset > place:
+                near.append(TopicPartition(start.topic, start.partition, place))
+        return total + (sum(1 for _ in clients.read_to_end(consumer, near)) if near else 0)
+
+
+def _inputs(node: Node, settings: Settings) -> list[str]:
+    return [name for topic in node.reads for name in copies(topic, settings.peers)]
+
+
+def _recommended(settings: Settings) -> dict[tuple[str, int], int]:
+    """(topic, partition) -> the next offset, from the position records."""
+    names = copies(USER_EVENTS, settings.peers)
+    topic_of = {topic: name for name, topic in positions.topic_ids(settings, names).items()}
+
+    def last(partition: int) -> Iterable[tuple[tuple[str, int], int]]:
+        offsets = positions.last(settings, partition).offsets
+        return [
+            ((topic_of[topic], partition), offset)
+            for topic, offset in offsets.items()
+            if topic in topic_of
+        ]
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        found = pool.map(last, range(settings.partitions))
+        return {place: offset for places in found for place, offset in places}
+
+
+def _committed(
+    settings: Settings, node: Node, parts: list[TopicPartition]
+) -> dict[tuple[str, int], int]:
+    """The same from a consumer group; a group that never committed has done nothing."""
+    with closing(
+        Consumer({"bootstrap.servers": settings.kafka, "group.id": node.group, "log_level": 0})
+    ) as group:
+        asked = [TopicPartition(part.topic, part.partition) for part in parts]
+        found = group.committed(asked, timeout=broker.ANSWER_S)
+    return {(part.topic, part.partition): part.offset for part in found if part.offset >= 0}

@@ -1,0 +1,159 @@
+"""One region on this machine, from nothing to answering: servers, topics, tables, model, workers.
+
+Every step is safe to repeat and does only what is missing, so an interrupted call is finished by
+the next. If a step fails or the person presses Ctrl-C, what this call started is stopped again and
+what ran before is left alone. Called by `tidemill up` and the demo.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from inference.errors import InferenceError
+from infra import control, topics, triton_models, workers
+from infra.clickhouse.migrate import migrate
+from infra.local import servers, supervisor
+from infra.local.ports import HOST
+from infra.local.servers import Endpoints
+from infra.local.settings import LocalSettings
+from schemas.serving import MODEL
+from streams.settings import Settings
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Up:
+    """What runs. `model_problem` says why the released model is not served; the fallback answers
+    then.
+    """
+
+    endpoints: Endpoints
+    settings: Settings
+    metrics: dict[str, str]
+    served: str | None
+    model_problem: str | None
+
+
+def bring_up(
+    local: LocalSettings,
+    given: Settings,
+    *,
+    recommend_workers: int | None = None,
+    fresh: bool = False,
+    report: Report,
+) -> Up:
+    """`recommend_workers`: None keeps as many as run, or starts one. Raises LocalError,
+    TopicsError, MigrationError, BrokerError, RefusedError.
+    """
+    with _nothing_left_behind(local):
+        found = servers.up(local, fresh=fresh, report=report)
+        settings = with_endpoints(given, found)
+        _topics(settings, report)
+        applied = migrate(
+            settings.clickhouse,
+            settings.clickhouse_user,
+            settings.clickhouse_password.get_secret_value(),
+            settings.clickhouse_database,
+        )
+        if applied:
+            report(f"clickhouse: {', '.join(applied)} applied")
+        if (record := control.own_first(settings)) is not None:
+            report(f"region {record.origin} owns itself at epoch {record.epoch}")
+        served, problem = _bring_model_back(local, settings, report)
+        _workers(local, settings, found, recommend_workers, report)
+        metrics = {
+            name: f"http://{HOST}:{port}/metrics"
+            for name, port in workers.metrics_ports(local.place).items()
+        }
+        return Up(found, settings, metrics, served, problem)
+
+
+def with_endpoints(given: Settings, found: Endpoints) -> Settings:
+    """The settings of a process that uses the local servers."""
+    return given.model_copy(
+        update={
+            "kafka": found.kafka,
+            "triton": (found.triton,),
+            "clickhouse": found.clickhouse,
+            "clickhouse_database": found.clickhouse_database,
+        }
+    )
+
+
+@contextmanager
+def _nothing_left_behind(local: LocalSettings) -> Iterator[None]:
+    run = local.place.run
+    before = {state.name: state.pid for state in supervisor.states(run) if state.running}
+    try:
+        yield
+    except BaseException:
+        if before:
+            fresh = [s.name for s in supervisor.states(run) if before.get(s.name) != s.pid]
+            supervisor.stop(run, fresh)
+        else:
+            servers.down(local)
+        raise
+
+
+def _topics(settings: Settings, report: Report) -> None:
+    where = settings.kafka, settings.partitions, settings.region, settings.peers
+    created = topics.create(*where)
+    if created:
+        report(f"kafka: {len(created)} topics created")
+    for difference in topics.check(*where):
+        if difference.what == "partitions":
+            raise topics.TopicsError(
+                f"{difference}; TIDEMILL_PARTITIONS must say what the topics have"
+            )
+
+
+def _bring_model_back(
+    local: LocalSettings, settings: Settings, report: Report
+) -> tuple[str | None, str | None]:
+    """The version that is served now, and why it is not."""
+    served = control.releases(settings).served(MODEL, settings.region)
+    if served is None:
+        return None, None
+    wanted = {served.version, *([served.canary.version] if served.canary else [])}
+    if all(wanted <= {*triton_models.loaded(url, MODEL).versions} for url in settings.triton):
+        report(f"triton: serves {MODEL} {served.version} already")
+        return served.version, None
+    # Torch comes with it, which is slow to import.
+    from infra import releases  # noqa: PLC0415
+
+    try:
+        releases.bring_back(settings, local.place, MODEL, served)
+    except InferenceError as error:
+        return None, f"{MODEL} {served.version} is not served: {error}"
+    report(f"triton: {MODEL} {served.version} loaded, its golden outputs are right")
+    return served.version, None
+
+
+def _workers(
+    local: LocalSettings,
+    settings: Settings,
+    found: Endpoints,
+    recommend_workers: int | None,
+    report: Report,
+) -> None:
+    home = local.place
+    running = {state.name for state in supervisor.states(home.run) if state.running}
+    known = sum(1 for name in running if workers.stage_of(name) == "recommend")
+    wanted = workers.names(recommend_workers or known or 1)
+    if surplus := [name for name in running if workers.stage_of(name) and name not in wanted]:
+        report(f"stopped: {', '.join(sorted(supervisor.stop(home.run, surplus)))}")
+    supervisor.start(
+        home,
+        workers.servers(local, wanted, found.environment()),
+        log_limit_bytes=local.log_limit_bytes,
+        report=lambda started: report(_line(started)),
+    )
+    workers.wait_until_assigned(settings, local.ready_timeout_s)
+    servers.scrape(local, workers.metrics_ports(home))
+
+
+def _line(started: supervisor.Started) -> str:
+    if started.fresh:
+        return f"{started.name}: ready after {started.seconds:.1f} s (pid {started.pid})"
+    return f"{started.name}: runs already (pid {started.pid})"

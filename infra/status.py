@@ -1,0 +1,152 @@
+"""What runs here, what is ready, who owns what and how far behind it is; nothing is changed.
+
+Called by `tidemill status`. Whatever does not answer is told as such: a status never fails because
+a server does.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import msgspec
+from confluent_kafka import KafkaException
+
+from infra import archive, broker, control, triton_models, workers
+from infra.broker import BrokerError
+from infra.lag import lag
+from infra.local import prometheus, servers, supervisor
+from infra.local.ports import HOST
+from infra.local.settings import LocalSettings
+from schemas.serving import MODEL
+from streams.lane.errors import LaneError
+from streams.settings import Settings
+from streams.topology import StageName
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker process of this machine. `running` is False where it ended by itself."""
+
+    name: str
+    stage: StageName
+    pid: int
+    running: bool
+    ready: bool
+    metrics: str | None
+    log: str
+
+
+class Broker(msgspec.Struct, frozen=True, kw_only=True):
+    url: str
+    ready: bool
+
+
+class Region(msgspec.Struct, frozen=True, kw_only=True):
+    """`lag` is in records by stage, None where Kafka cannot tell. `owner_of` lists the origins
+    whose recommendations this region publishes, `epoch` is that of its own origin.
+    """
+
+    kafka: Broker
+    workers: list[Worker]
+    lag: dict[StageName, int] | None
+    owner_of: list[str]
+    epoch: int | None
+
+
+class Triton(msgspec.Struct, frozen=True, kw_only=True):
+    """`version` is the newest that answers, None where none does."""
+
+    url: str
+    ready: bool
+    model: str
+    version: str | None
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    url: str
+    ready: bool
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    regions: dict[str, Region]
+    triton: list[Triton]
+    clickhouse: Server
+    prometheus: Server
+
+
+def status(local: LocalSettings, settings: Settings) -> Status:
+    """Asks everything at once; a few seconds where something does not answer."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        region = pool.submit(_region, local, settings)
+        stored = pool.submit(_clickhouse, settings)
+        watching = pool.submit(_prometheus, local)
+        models = pool.map(_triton, settings.triton)
+        return Status(
+            regions={settings.region: region.result()},
+            triton=list(models),
+            clickhouse=stored.result(),
+            prometheus=watching.result(),
+        )
+
+
+def _region(local: LocalSettings, settings: Settings) -> Region:
+    is_there = broker.is_there(settings)
+    records: dict[StageName, int] | None = None
+    owner_of: list[str] = []
+    epoch: int | None = None
+    if is_there:
+        # Topics that are not there yet, or a broker that goes away while it is asked.
+        with suppress(BrokerError, KafkaException, LaneError):
+            known = control.ownerships(settings)
+            owner_of = sorted(o for o, r in known.origins.items() if r.owner == settings.region)
+            own = known.current(settings.region)
+            epoch = None if own is None else own.epoch
+            records = lag(settings)
+    return Region(
+        kafka=Broker(url=settings.kafka, ready=is_there),
+        workers=_workers(local),
+        lag=records,
+        owner_of=owner_of,
+        epoch=epoch,
+    )
+
+
+def _workers(local: LocalSettings) -> list[Worker]:
+    found = []
+    for state in supervisor.states(local.place.run):
+        stage = workers.stage_of(state.name)
+        port = state.ports.get(workers.METRICS_PORT)
+        if stage is None or port is None:
+            continue
+        ready = False
+        with suppress(OSError, ValueError):
+            ready = state.running and workers.answers(stage, port)
+        found.append(
+            Worker(
+                name=state.name,
+                stage=stage,
+                pid=state.pid,
+                running=state.running,
+                ready=ready,
+                metrics=f"http://{HOST}:{port}/metrics" if state.running else None,
+                log=str(state.log),
+            )
+        )
+    return found
+
+
+def _triton(url: str) -> Triton:
+    found = triton_models.loaded(url, MODEL)
+    version = found.versions[-1] if found.versions else None
+    return Triton(url=url, ready=found.is_ready, model=MODEL, version=version)
+
+
+def _clickhouse(settings: Settings) -> Server:
+    return Server(url=settings.clickhouse, ready=archive.answers(settings))
+
+
+def _prometheus(local: LocalSettings) -> Server:
+    found = servers.endpoints(local)
+    asked = prometheus.Prometheus(local.prometheus_port if found is None else found.prometheus_port)
+    ready = False
+    with suppress(OSError, ValueError, LookupError):
+        ready = prometheus.answers(asked)
+    return Server(url=asked.url, ready=ready)

@@ -1,0 +1,52 @@
+"""The evaluation as a whole, on logs where the right answer is plain."""
+
+import msgspec
+import pytest
+
+from inference.data import load
+from inference.errors import DataError
+from inference.evaluation import Evaluation, evaluate
+from tests.inference.logs import chains, log_of
+
+
+def test_a_circle_is_learnt_and_popularity_is_beaten():
+    found = evaluate(chains(), k=1)
+    assert found.results["transitions"].hr == 1
+    assert found.results["last-item"].hr == 1
+    assert found.results["popularity"].hr < 1
+    assert (found.users, found.items, found.interactions) == (40, 12, 240)
+    assert found.metrics() == {"hr@1": 1, "ndcg@1": 1, "mrr@1": 1, "coverage@1": 1}
+
+
+def test_popularity_is_exact():
+    # Fitted on x three times, a twice and b: only cy, who has seen x, is shown a.
+    alone = {"di": "x", "ed": "x", "flo": "x"}
+    log = log_of({"ann": "a b c", "bob": "a c b", "cy": "b x a"} | alone)
+    assert evaluate(log, k=1).results["popularity"].hr == pytest.approx(1 / 3)
+
+
+def test_seen_items_may_be_asked_for_again():
+    log = log_of({f"u{n}": "a b a b a b" for n in range(4)} | {"zoe": "c"})
+    assert evaluate(log, k=1).results["transitions"].hr == 0
+    assert evaluate(log, k=1, exclude_seen=False).results["transitions"].hr == 1
+
+
+def test_time_split_and_its_json():
+    found = evaluate(chains(), protocol="time-split", next_items=2, k=3)
+    document = msgspec.json.encode(found)
+    assert msgspec.json.decode(document, type=Evaluation) == found
+    assert found.until_ms is not None
+    assert found.results["transitions"].hr == 1
+
+
+def test_a_log_without_times_has_no_time_split(tmp_path):
+    (tmp_path / "a.txt").write_text("1 1 2 3\n2 2 3 1\n")
+    log = load("s3rec", tmp_path / "a.txt", tmp_path)
+    with pytest.raises(DataError, match="has no times; use leave-one-out"):
+        evaluate(log, protocol="time-split")
+
+
+@pytest.mark.parametrize("k", [0, 201])
+def test_a_k_that_cannot_be_ranked(k):
+    with pytest.raises(DataError, match=f"k is {k}"):
+        evaluate(chains(), k=k)

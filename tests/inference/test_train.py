@@ -1,0 +1,42 @@
+"""What a training run leaves behind."""
+
+import pytest
+
+from inference.data import load
+from inference.errors import DataError
+from inference.training import train
+from tests.inference.logs import DAY_S, START_S, chains, log_of
+
+LOG = log_of({"ann": "a b c", "bob": "a c", "cy": "d a"})
+
+
+def test_the_record_and_the_items():
+    fitted = train(LOG)
+    assert (fitted.items[0].item_id, fitted.items[0].interactions) == ("a", 3)
+    assert {item.item_id for item in fitted.items} == set("abcd")
+    record = fitted.training
+    assert (record.dataset, record.interactions, record.users) == ("small", 7, 3)
+
+
+def test_the_future_is_left_out():
+    fitted = train(LOG, until_ms=(START_S + DAY_S) * 1000)
+    assert {item.item_id for item in fitted.items} == {"a", "d"}
+    assert fitted.training.interactions == 3
+
+
+def test_the_fingerprint_is_of_what_was_fitted_on():
+    whole, again, part = train(LOG), train(LOG), train(LOG, until_ms=(START_S + 1) * 1000)
+    assert whole.training.fingerprint == again.training.fingerprint
+    assert whole.training.fingerprint != part.training.fingerprint
+    assert whole.training.fingerprint != train(chains()).training.fingerprint
+
+
+def test_nothing_before_the_cut():
+    with pytest.raises(DataError, match=f"no interaction to fit on before {START_S * 1000}"):
+        train(LOG, until_ms=START_S * 1000)
+
+
+def test_a_log_without_times_cannot_be_cut(tmp_path):
+    (tmp_path / "a.txt").write_text("1 1 2\n2 2 1\n")
+    with pytest.raises(DataError, match="has no times, so it cannot be cut"):
+        train(load("s3rec", tmp_path / "a.txt", tmp_path), until_ms=1)
