@@ -4,12 +4,13 @@ Called by everything of `infra` that produces or reads records outside of a work
 consumer group. All errors are BrokerError: a sentence for a person.
 """
 
+import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.lane import clients
@@ -21,6 +22,9 @@ ANSWER_S = 5.0
 _ACKNOWLEDGED_S = 60.0
 _STEP_S = 0.5
 """librdkafka does not see Ctrl-C while it waits."""
+_CONNECT_S = 2.0
+_QUIET = {"log_level": 0}
+"""A person gets one sentence, not librdkafka's lines about every refused connection."""
 
 
 class BrokerError(Exception):
@@ -28,29 +32,51 @@ class BrokerError(Exception):
 
 
 def admin(settings: Settings) -> AdminClient:
-    """Without librdkafka's own lines about every refused connection."""
-    return AdminClient({"bootstrap.servers": settings.kafka, "log_level": 0})
+    """Keep it as long as one of its futures is awaited."""
+    return AdminClient({"bootstrap.servers": settings.kafka, **_QUIET})
+
+
+def reader(settings: Settings, **more: object) -> Consumer:
+    """Outside of any group and read_committed; tells the end of each partition."""
+    return clients.reader(
+        settings, **{"fetch.min.bytes": 1, "enable.partition.eof": True, **_QUIET, **more}
+    )
 
 
 def is_there(settings: Settings) -> bool:
-    try:
-        return bool(admin(settings).list_topics(timeout=ANSWER_S).brokers)
-    except KafkaException:
-        return False
+    return _topics(settings) is not None
 
 
 def require(settings: Settings, topics: Iterable[str]) -> None:
     """Raises BrokerError where Kafka does not answer or lacks one of the topics."""
-    try:
-        found = admin(settings).list_topics(timeout=ANSWER_S).topics
-    except KafkaException:
+    found = _topics(settings)
+    if found is None:
         raise BrokerError(
             f"Kafka at {settings.kafka} does not answer; `tidemill up` starts the local one, "
             "TIDEMILL_KAFKA names another"
-        ) from None
+        )
     for topic in topics:
         if topic not in found:
             raise BrokerError(f"topic {topic} does not exist; `tidemill topics` creates it")
+
+
+def _topics(settings: Settings) -> Collection[str] | None:
+    """The names of all topics; None where nobody answers."""
+    if not any(_takes_connections(address) for address in settings.kafka.split(",")):
+        return None  # librdkafka would go on trying until its timeout
+    try:
+        return set(admin(settings).list_topics(timeout=ANSWER_S).topics)
+    except KafkaException:
+        return None
+
+
+def _takes_connections(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def partitions(consumer: Consumer, topics: Iterable[str]) -> list[TopicPartition]:
@@ -75,7 +101,7 @@ def ends(consumer: Consumer, topics: Iterable[str]) -> list[TopicPartition]:
 def read_whole(settings: Settings, topics: Sequence[str]) -> Iterator[Message]:
     """Every committed record of the topics, up to the end as it is met."""
     require(settings, topics)
-    consumer = clients.catch_up_reader(settings)
+    consumer = reader(settings)
     try:
         yield from clients.read_to_end(consumer, partitions(consumer, topics))
     finally:
@@ -90,7 +116,17 @@ class Sender:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._producer = clients.idempotent_producer(settings)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka,
+                "enable.idempotence": True,
+                "message.timeout.ms": int(_ACKNOWLEDGED_S * 1000),
+                "partitioner": "murmur2_random",
+                "linger.ms": 5,
+                "compression.type": "lz4",
+                **_QUIET,
+            }
+        )
         self._failed: Counter[str] = Counter()
         self.acknowledged = 0
         self.appended_at_ms = 0

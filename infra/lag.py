@@ -31,7 +31,7 @@ def lag(settings: Settings) -> dict[StageName, int]:
 def behind(node: Node, settings: Settings) -> int:
     """Records that one stage has still to process."""
     inputs = _inputs(node, settings)
-    with closing(clients.catch_up_reader(settings)) as consumer:
+    with closing(broker.reader(settings)) as consumer:
         starts = broker.partitions(consumer, inputs)
         ends = broker.ends(consumer, inputs)
         by_records = node is RECOMMEND

@@ -40,7 +40,7 @@ class Slates:
         self._ownerships = control.ownerships(settings)
         self._decoder: MessageDecoder[Recommendation] = MessageDecoder("recommendation")
         self._given: set[str] = set()
-        self._consumer = clients.reader(settings, **{"fetch.min.bytes": 1})
+        self._consumer = broker.reader(settings, **{"enable.partition.eof": False})
         parts = broker.ends(self._consumer, names)
         self._consumer.assign([part for part in parts if part.partition == self._partition])
 

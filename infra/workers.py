@@ -106,9 +106,10 @@ def wait_until_assigned(settings: Settings, deadline_s: float) -> None:
 
 def held(settings: Settings) -> int:
     """How many partitions of `user-events` a living worker holds."""
-    asked = broker.admin(settings).describe_consumer_groups([RECOMMEND.group])
+    admin = broker.admin(settings)
+    asked = admin.describe_consumer_groups([RECOMMEND.group], request_timeout=broker.ANSWER_S)
     try:
-        group = asked[RECOMMEND.group].result(broker.ANSWER_S)
+        group = asked[RECOMMEND.group].result()
     except KafkaException:
         return 0  # a group that was never there, or whose coordinator is just starting
     if group.state != ConsumerGroupState.STABLE:

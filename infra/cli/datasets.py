@@ -1,9 +1,13 @@
-"""The arguments that name a data set, shared by replay, train and evaluate."""
+"""A data set as replay, train and evaluate are told of it, and read."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from inference.data import Interactions, load
+from infra.local.home import Home
 
 Dataset = Annotated[
     str,
@@ -19,3 +23,12 @@ Until = Annotated[
 From = Annotated[
     str | None, typer.Option("--from", help="only what happened from then on: 80%, or a date (UTC)")
 ]
+_UV = "TIDEMILL_UV"
+
+
+def read_log(dataset: str, data: Path | None, home: Home) -> Interactions:
+    """Fetches what can be fetched, with the uv that the bootstrap brought. Raises DataError."""
+    uv = home.tools / "uv" / "bin" / "uv"
+    if uv.exists():
+        os.environ.setdefault(_UV, str(uv))
+    return load(dataset, data, home.root)

@@ -5,11 +5,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from inference.data import load
 from inference.evaluation import Evaluation
 from inference.evaluation import evaluate as measure
 from inference.evaluation.evaluate import Protocol
-from infra.cli.datasets import Data, Dataset
+from infra.cli.datasets import Data, Dataset, read_log
 from infra.cli.moments import moment_ms
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings
@@ -40,7 +39,7 @@ def evaluate(
         raise typer.BadParameter("--protocol is leave-one-out or time-split")
     if until is not None and chosen != "time-split":
         raise typer.BadParameter("--until is for --protocol time-split")
-    log = load(dataset, data, local_settings().place.root)
+    log = read_log(dataset, data, local_settings().place)
     until_ms = None if until is None else moment_ms(log, until)
     found = measure(log, protocol=chosen, k=k, until_ms=until_ms, exclude_seen=not seen)
     if json:

@@ -48,7 +48,7 @@ def recommend(
         if json:
             print_json(_document(slate, known))
             return
-        out.print(slate_table(slate, known))
+        print_slate(slate, known)
         if not slate.items:
             tell("No item is known that could be shown; `tidemill replay` brings some.")
         if follow:
@@ -60,22 +60,21 @@ def _follow(slates: Slates, known: dict[str, str]) -> None:
     try:
         for slate in slates.follow():
             out.print()
-            out.print(slate_table(slate, known))
+            print_slate(slate, known)
     except KeyboardInterrupt:
         return
 
 
-def slate_table(
+def print_slate(
     slate: Recommendation, known: dict[str, str], before: Recommendation | None = None
-) -> Table:
+) -> None:
     """A slate for a person. What was not in the slate `before` is marked."""
-    made_by = f"{slate.model.name} {slate.model.version}" if slate.model else "fallback"
+    made_by = f"{slate.model.name} {slate.model.version}" if slate.model else "nobody"
     if slate.fallback:
-        made_by = f"fallback ({slate.fallback})"
+        made_by = f"the fallback ({slate.fallback})"
+    tell(f"{slate.user_id} on {slate.surface}, after {slate.cause.kind}, by {made_by}")
     old = {item.item_id for item in before.items} if before else None
     table = Table("", "title", "score", "source", "why", box=None, pad_edge=False)
-    table.title = f"{slate.user_id} on {slate.surface}, after {slate.cause.kind}: by {made_by}"
-    table.title_justify = "left"
     for item in slate.items:
         mark = "[green]new[/green] " if old is not None and item.item_id not in old else ""
         why = f"because of {_title(item.because, known)}" if item.because else ""
@@ -86,7 +85,7 @@ def slate_table(
             item.source,
             _escaped(why),
         )
-    return table
+    out.print(table)
 
 
 def _document(slate: Recommendation, known: dict[str, str]) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from inference.data import Interactions, load
+from inference.data import Interactions
 from inference.errors import DataError
 from infra import broker
-from infra.cli.datasets import Data, Dataset, From, Until
+from infra.cli.datasets import Data, Dataset, From, Until, read_log
 from infra.cli.moments import between
 from infra.cli.printing import out, tell
 from infra.cli.region import local_settings, region_settings
@@ -35,7 +35,7 @@ def replay(
     local = local_settings()
     settings = region_settings(local)
     broker.require(settings, [USER_EVENTS.name, ITEM_UPDATES.name])
-    log = between(load(dataset, data, local.place.root), start, until)
+    log = between(read_log(dataset, data, local.place), start, until)
     if not len(log):
         raise DataError(f"{log.name} has no interaction in that time")
     if speed is not None and not log.timed:

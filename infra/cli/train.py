@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from inference.data import Interactions, load
+from inference.data import Interactions
 from inference.evaluation import evaluate
 from inference.releases import write
 from inference.training import train as fit
-from infra.cli.datasets import Data, Dataset, Until
+from infra.cli.datasets import Data, Dataset, Until, read_log
 from infra.cli.moments import moment_ms
 from infra.cli.printing import print_json, tell
 from infra.cli.region import local_settings
@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Fit the model and write it as a release; `tidemill release` serves it."""
     home = local_settings().place
-    log = load(dataset, data, home.root)
+    log = read_log(dataset, data, home)
     until_ms = None if until is None else moment_ms(log, until)
     metrics = _metrics(log, until_ms) if measure else {}
     fitted = fit(log, until_ms=until_ms, seed=seed)
