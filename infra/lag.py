@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, TopicCollection, TopicPartition
 
 from infra import broker
 from schemas.topics import STATE_CHANGELOG, USER_EVENTS
@@ -53,7 +53,9 @@ def _inputs(node: Node, settings: Settings) -> list[str]:
 def _recommended(settings: Settings) -> dict[tuple[str, int], int]:
     """(topic, partition) -> the next offset, from the position records."""
     names = copies(USER_EVENTS, settings.peers)
-    topic_of = {topic: name for name, topic in positions.topic_ids(settings, names).items()}
+    admin = broker.admin(settings)
+    described = admin.describe_topics(TopicCollection(list(names)), request_timeout=broker.ANSWER_S)
+    topic_of = {str(found.result().topic_id): name for name, found in described.items()}
 
     def last(partition: int) -> Iterable[tuple[tuple[str, int], int]]:
         offsets = positions.last(settings, partition).offsets

@@ -20,7 +20,6 @@ from infra.local.home import Home
 from infra.local.problems import NotReadyError
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Server
-from infra.local.supervisor.records import MARK
 from streams.settings import Settings
 from streams.topology import RECOMMEND, StageName
 
@@ -58,8 +57,8 @@ def servers(
     """What the supervisor must know of each. `environment` says where the servers are."""
     chosen = metrics_ports(local.place)
     # All settings are part of the description: a worker that has others is replaced.
-    given = {name: value for name, value in os.environ.items() if name.startswith("TIDEMILL_")}
-    given.pop(MARK, None)
+    names = (f"TIDEMILL_{name.upper()}" for name in Settings.model_fields)
+    given = {name: os.environ[name] for name in names if name in os.environ}
     described = []
     for name, stage in wanted.items():
         if name not in chosen:

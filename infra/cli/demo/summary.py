@@ -10,14 +10,15 @@ from infra.starting import Up
 from streams.settings import Settings
 
 
-def table(settings: Settings, found: Figures, events: int, pace: Pace) -> Table:
+def table(settings: Settings, found: Figures, events: int, asks: int, pace: Pace) -> Table:
     """Everything that was measured in this run."""
     shown = Table("", "", "measured", box=None, show_header=False, pad_edge=False)
     shown.add_row("events in", str(events), "acknowledged by Kafka")
     shown.add_row(
         "recommendations out",
         str(found.recommendations),
-        f"whose cause lies in the future, replayed at {pace.rate:.0f} events a second",
+        f"to the {asks} events of the future, at {pace.rate:.0f} a second; one answers all that "
+        "its person did within a batch",
     )
     shown.add_row(
         "event -> recommendation",
