@@ -32,7 +32,7 @@ def reader(settings: Settings, **more: Any) -> Consumer:
             "fetch.message.max.bytes": MAX_FETCHED_BYTES,
             "receive.message.max.bytes": 2 * MAX_FETCHED_BYTES,
             "reconnect.backoff.max.ms": 1000,
-            "enable.partition.eof": False,
+            "enable.partition.eof": True,
             **more,
         }
     )
@@ -40,7 +40,7 @@ def reader(settings: Settings, **more: Any) -> Consumer:
 
 def catch_up_reader(settings: Settings) -> Consumer:
     """A reader for logs that are read to their end before anything else happens."""
-    return reader(settings, **{"fetch.min.bytes": 1, "enable.partition.eof": True})
+    return reader(settings, **{"fetch.min.bytes": 1})
 
 
 def member(settings: Settings, group: str, on_error: Callable[[KafkaError], None]) -> Consumer:
@@ -106,7 +106,7 @@ def read_to_end(consumer: Consumer, start: list[TopicPartition]) -> Iterator[Mes
             error = message.error()
             if error is None:
                 yield message
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            elif is_end(error):
                 open_partitions.discard((message.topic(), message.partition()))
             elif not error.retriable() and error.code() not in TRANSIENT:
                 raise KafkaException(error)
@@ -119,6 +119,13 @@ def fetch(consumer: Consumer, timeout_s: float) -> list[Message]:
 
 
 _CHUNK = 10_000
+
+
+def is_end(error: KafkaError) -> bool:
+    """Whether a partition was read to its end; not an error at all."""
+    return bool(error.code() == KafkaError._PARTITION_EOF)  # noqa: SLF001
+
+
 TRANSIENT = frozenset(
     (
         KafkaError._TRANSPORT,  # noqa: SLF001

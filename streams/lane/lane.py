@@ -8,9 +8,10 @@ records that the reader appends. What goes wrong anywhere ends the worker by `fa
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from confluent_kafka import Message
@@ -27,6 +28,7 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 _THREADS = 4
+_REPORT_S = 1.0
 
 
 @dataclass(eq=False)
@@ -36,10 +38,13 @@ class _Held:
     slot: Slot
     waiting: deque[Message] = field(default_factory=deque)
     opening: asyncio.Task[None] | None = None
-    batch: asyncio.Task[None] | None = None
-    offered: bool = False
-    """A batch of it is on its way through Faust or being processed."""
     is_open: bool = False
+    offered: Batch | None = None
+    """The batch that is on its way through Faust or being processed."""
+    running: asyncio.Task[None] | None = None
+    """What processes it."""
+    processed: dict[tuple[str, int], int] = field(default_factory=dict)
+    """The offset behind the last commit, of each (topic, partition) read for the slot."""
 
 
 class Lane:
@@ -86,6 +91,7 @@ class Lane:
             self._checkpoint.commit_offsets = self._member.commit
         self.reader.start()
         self._member.start()
+        self._reporting = asyncio.create_task(self._report_lag())
         return counts
 
     async def stop(self) -> None:
@@ -96,6 +102,7 @@ class Lane:
             await asyncio.to_thread(self._member.join)
             self.reader.stop()
             await asyncio.to_thread(self.reader.join)
+            self._reporting.cancel()
             await self._stage.stop()
         self._opening.shutdown()
         self._committing.shutdown()
@@ -121,7 +128,7 @@ class Lane:
             return
         held.waiting.extend(records)
         # The loop looks at `waiting` after it has cleared `offered`, so none is overlooked.
-        if not held.offered:
+        if held.offered is None:
             self._loop.call_soon_threadsafe(self._offer, held)
 
     def waiting(self) -> Mapping[Slot, int]:
@@ -144,6 +151,7 @@ class Lane:
             )  # fmt: skip
             if self._held.get(slot) is held:
                 held.is_open = True
+                held.processed = {(feed.topic, feed.partition): feed.offset for feed in feeds}
                 await asyncio.wrap_future(self.reader.add(slot, feeds))
         except Exception as error:  # noqa: BLE001
             self._fatal(error)
@@ -152,19 +160,19 @@ class Lane:
 
     def _offer(self, held: _Held) -> None:
         """Make a batch of what waits, unless one is under way."""
-        if held.offered or not held.is_open or not held.waiting:
+        if held.offered is not None or not held.is_open or not held.waiting:
             return
         size = min(len(held.waiting), self._settings.batch_records)
         records = [held.waiting.popleft() for _ in range(size)]
-        held.offered = True
-        self.batches.put_nowait(Batch(held.slot, records))
+        held.offered = Batch(held.slot, records)
+        self.batches.put_nowait(held.offered)
 
     def run(self, batch: Batch) -> None:
         """Process and commit a batch beside those of other slots."""
         held = self._held.get(batch.slot)
-        if held is None or not held.is_open:
-            return  # given up since; whoever holds it now reads these records again
-        held.batch = asyncio.create_task(self._run(held, batch))
+        if held is None or held.offered is not batch:
+            return  # given up since; whoever holds the slot now reads these records again
+        held.running = asyncio.create_task(self._run(held, batch))
 
     async def _run(self, held: _Held, batch: Batch) -> None:
         try:
@@ -180,8 +188,11 @@ class Lane:
             self._fatal(wrapped)
             return
         behind: dict[tuple[str, int], int] = {}
+        counts: Counter[tuple[str, int]] = Counter()
         for record in batch.records:
-            behind[record.topic(), record.partition()] = record.offset() + 1
+            feed = record.topic(), record.partition()
+            behind[feed] = record.offset() + 1
+            counts[feed] += 1
         began = time.monotonic()
         try:
             await self._loop.run_in_executor(
@@ -190,10 +201,13 @@ class Lane:
         except Exception as error:  # noqa: BLE001
             self._fatal(error)
             return
+        held.processed |= behind
+        for (topic, partition), records in counts.items():
+            metrics.EVENTS.labels(self._name, topic, str(partition)).inc(records)
         metrics.COMMIT_SECONDS.labels(self._name).observe(time.monotonic() - began)
         metrics.BATCH_RECORDS.labels(self._name).observe(len(batch.records))
         self._stage.committed(batch, outcome)
-        held.offered = False
+        held.offered = None
         self._offer(held)
 
     async def _close(self, slots: Sequence[Slot], *, lost: bool) -> None:
@@ -202,12 +216,25 @@ class Lane:
         for held in closing:
             held.is_open = False
             held.waiting.clear()
+        await asyncio.gather(*(held.opening for held in closing if held.opening is not None))
+        removals = (self.reader.remove(held.slot) for held in closing)
+        await asyncio.gather(*(asyncio.wrap_future(removal) for removal in removals))
+        await asyncio.gather(*(held.running for held in closing if held.running is not None))
         for held in closing:
-            if held.opening is not None:
-                await held.opening
-            await asyncio.wrap_future(self.reader.remove(held.slot))
-            if held.batch is not None:
-                await held.batch
             self._checkpoint.close(held.slot)
             self._stage.close(held.slot)
+            for topic, partition in held.processed:
+                with suppress(KeyError):
+                    metrics.LAG.remove(self._name, topic, str(partition))
             log.info("%s is given up%s", held.slot, " (lost)" if lost else "")
+
+    async def _report_lag(self) -> None:
+        while True:
+            await asyncio.sleep(_REPORT_S)
+            for held in self._held.values():
+                is_idle = not held.waiting and held.offered is None
+                for feed, processed in held.processed.items():
+                    # Read to the end and nothing in hand: what may follow are markers.
+                    at = self.reader.positions.get(feed, processed) if is_idle else processed
+                    behind = max(0, self.reader.ends.get(feed, 0) - at)
+                    metrics.LAG.labels(self._name, feed[0], str(feed[1])).set(behind)

@@ -47,9 +47,9 @@ class Reader(threading.Thread):
         self._slots: dict[tuple[str, int], Slot] = {}
         self._paused: set[Slot] = set()
         self.positions: dict[tuple[str, int], int] = {}
-        """The next offset of each (topic, partition) that is read."""
+        """The next offset to read of each (topic, partition)."""
         self.ends: dict[tuple[str, int], int] = {}
-        """The end of each, as the last fetch told it."""
+        """The end of each, as the broker last told it."""
 
     def add(self, slot: Slot, feeds: Sequence[TopicPartition]) -> Future[None]:
         """Start reading a slot's partitions at the offsets given."""
@@ -90,7 +90,8 @@ class Reader(threading.Thread):
                 if sum(waiting.values()) >= self._settings.pending_records:
                     self._stopping.wait(0.005)
                     continue
-                self._split(consumer, clients.fetch(consumer, _POLL_S if self._slots else 0.02))
+                self._look_at_ends(consumer)
+                self._split(clients.fetch(consumer, _POLL_S if self._slots else 0.02))
         except BaseException as error:  # noqa: BLE001
             self._on_fatal(error)
         finally:
@@ -112,12 +113,15 @@ class Reader(threading.Thread):
     def _feeds(self, slot: Slot) -> list[TopicPartition]:
         return [TopicPartition(*key) for key, owner in self._slots.items() if owner == slot]
 
-    def _split(self, consumer: Consumer, messages: list[Message]) -> None:
+    def _split(self, messages: list[Message]) -> None:
         runs: dict[tuple[str, int], list[Message]] = defaultdict(list)
         for message in messages:
             error = message.error()
             if error is None:
                 runs[message.topic(), message.partition()].append(message)
+            elif clients.is_end(error):
+                # Behind the last record there may be markers of transactions.
+                self._reached(message.topic(), message.partition(), message.offset())
             elif error.retriable() or error.code() in clients.TRANSIENT:
                 log.warning("reading goes on when the broker is back: %s", error)
             else:
@@ -127,6 +131,14 @@ class Reader(threading.Thread):
             if slot is None:
                 continue
             self.positions[feed] = run[-1].offset() + 1
-            _, end = consumer.get_watermark_offsets(TopicPartition(*feed), cached=True)
-            self.ends[feed] = max(end, self.positions[feed])
             self._backlog.deliver(slot, run)
+
+    def _reached(self, topic: str, partition: int, end: int) -> None:
+        if (topic, partition) in self._slots:
+            self.positions[topic, partition] = end
+
+    def _look_at_ends(self, consumer: Consumer) -> None:
+        """The broker tells the end of a partition with each fetch, also with an empty one."""
+        for feed in self._slots:
+            _, end = consumer.get_watermark_offsets(TopicPartition(*feed), cached=True)
+            self.ends[feed] = end

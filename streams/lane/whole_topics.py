@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streams.lane import clients
 from streams.lane.errors import Fatal, TopicError
@@ -77,7 +77,7 @@ class WholeTopics(threading.Thread):
         error = message.error()
         if error is None:
             return True
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+        if clients.is_end(error):
             unread.discard((message.topic(), message.partition()))
         elif error.retriable() or error.code() in clients.TRANSIENT:
             log.warning("reading goes on when the broker is back: %s", error)

@@ -11,13 +11,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.items import ItemUpdate
 from schemas.recommendations import AnswerHeaders
 from schemas.topics import DEAD_LETTERS, ITEM_UPDATES, RECOMMENDATIONS, USER_EVENTS
 from streams.lane import dead_letters
 from streams.lane.forwarding import FORWARDED_FROM, partition_of
 from tests.servers.conftest import PARTITIONS, RunningKafka
-from tests.servers.workers import Log, Worker, answered, event, item, own, produce, until
+from tests.servers.workers import (
+    Log,
+    Worker,
+    answered,
+    event,
+    item,
+    own,
+    produce,
+    recommendations,
+    until,
+)
 
 ITEMS = [f"i{number}" for number in range(30)]
 
@@ -137,6 +146,18 @@ def test_two_surfaces_asked_in_one_batch_are_both_answered(
     assert len(answers.read()) == 2, "the newest of each surface answers those before it"
 
 
+def test_an_event_sent_again_is_answered_once(
+    shop: str, answers: Log, start_worker: Callable[..., Worker]
+) -> None:
+    start_worker()
+    for name in ("once", "once", "after"):
+        value = event(name, at_ms=1_700_000_000_000)
+        produce(shop, USER_EVENTS.name, value, key="kim", partitioner="murmur2_random")
+        answered(answers, name)  # so that the next one is in another batch
+    causes = [answer.cause.event_id for answer in recommendations(answers)]
+    assert causes == ["once", "after"]
+
+
 def test_refused_records_go_to_the_dead_letters_and_neighbours_are_answered(
     shop: str, answers: Log, letters: Log, start_worker: Callable[..., Worker]
 ) -> None:
@@ -243,8 +264,7 @@ def test_the_catalogue_stage_dead_letters_items_that_nobody_can_use(
     found = letters.wait_for(2)
     reasons = sorted(dict(letter.headers() or [])[dead_letters.REASON] for letter in found)
     assert reasons == [b"missing_field", b"out_of_bounds"]
-    assert {letter.value() for letter in found} == {untitled, found[-1].value()}
-    assert ItemUpdate.__struct_fields__[0] == "item_id"
+    assert untitled in {letter.value() for letter in found}
 
 
 def test_a_wrong_setting_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
