@@ -13,12 +13,12 @@ from collections.abc import AsyncIterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import faust
-from confluent_kafka.admin import AdminClient
 from faust.app.base import BootStrategy
 from prometheus_client import start_http_server
 from pydantic import ValidationError
 
 from schemas.topics import BY_NAME, Partitions
+from streams.lane import clients
 from streams.lane.checkpoint import Checkpoint, OffsetCheckpoint, TransactionalCheckpoint
 from streams.lane.contract import Batch, Stage
 from streams.lane.errors import LaneError, TopicError
@@ -88,7 +88,7 @@ def _checkpoint(node: Node, settings: Settings) -> Checkpoint:
 
 def partition_counts(settings: Settings, topics: Sequence[str]) -> Mapping[str, int]:
     """How many partitions each topic and its copies have. Raises TopicError where that is wrong."""
-    found = AdminClient({"bootstrap.servers": settings.kafka}).list_topics(timeout=_TIMEOUT_S)
+    found = clients.administrator(settings).list_topics(timeout=_TIMEOUT_S)
     counts: dict[str, int] = {}
     for name in topics:
         topic = BY_NAME[name]

@@ -27,6 +27,6 @@ def topics(
     for difference in differences:
         tell(str(difference))
     if differences:
-        raise declared.TopicsError(f"{len(differences)} differences from what is declared")
+        raise declared.TopicsError(f"{len(differences)} not as declared, named above")
     if check:
         tell("all topics are as declared")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from streams.settings import Settings
 
@@ -92,6 +93,11 @@ def idempotent_producer(settings: Settings) -> Producer:
             "reconnect.backoff.max.ms": 1000,
         }
     )
+
+
+def administrator(settings: Settings) -> AdminClient:
+    # Its farewell is an info line on stderr each time; warnings stay.
+    return AdminClient({"bootstrap.servers": settings.kafka, "log_level": 4})
 
 
 def read_to_end(consumer: Consumer, start: list[TopicPartition]) -> Iterator[Message]:

@@ -13,7 +13,6 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from schemas.state import POSITION_KEY, Position
 from schemas.topics import STATE_CHANGELOG
@@ -28,7 +27,7 @@ _FIRST_STEP = 256
 
 def topic_ids(settings: Settings, topics: Sequence[str]) -> dict[str, str]:
     """Kafka's UUID of each topic: another one, should the topic be deleted and made again."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    admin = clients.administrator(settings)
     described = admin.describe_topics(TopicCollection(list(topics)), request_timeout=_TIMEOUT_S)
     return {name: str(future.result().topic_id) for name, future in described.items()}
 
@@ -40,7 +39,7 @@ def committed(
 
     Asked as an administrator: a member's own `committed` can wait for ever in a rebalance.
     """
-    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    admin = clients.administrator(settings)
     asked = [TopicPartition(topic, partition) for topic in topics]
     answer = admin.list_consumer_group_offsets(
         [ConsumerGroupTopicPartitions(group, asked)],

@@ -1,4 +1,7 @@
-"""The `tidemill` command as a person starts it: a process with settings, an exit code, two streams."""
+"""The `tidemill` command as a person calls it: settings, an exit code, two streams.
+
+`tidemill` starts a process, `called` calls the same application in this one, which is quicker.
+"""
 
 import json
 import os
@@ -6,6 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from infra.cli.main import app
 
 CHECKOUT = Path(__file__).parents[2]
 DEADLINE_S = 300.0
@@ -19,7 +26,7 @@ NOWHERE = {
 
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
-    """This process's environment with these settings alone."""
+    """What this process has, with these settings alone."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TIDEMILL_")}
     return kept | {"PYTHONPATH": str(CHECKOUT), "TIDEMILL_HOME": str(home)} | settings
 
@@ -34,6 +41,13 @@ def tidemill(home: Path, *arguments: str, **settings: str) -> "subprocess.Comple
         timeout=DEADLINE_S,
         check=False,
     )
+
+
+def called(home: Path, *arguments: str, **settings: str) -> Result:
+    """Without a process of its own; for calls that only print and fail."""
+    gone = dict.fromkeys(name for name in os.environ if name.startswith("TIDEMILL_"))
+    given = gone | {"TIDEMILL_HOME": str(home)} | settings
+    return CliRunner().invoke(app, arguments, env=given, prog_name="tidemill")
 
 
 def done(home: Path, *arguments: str, **settings: str) -> str:

@@ -114,4 +114,4 @@ def test_what_a_person_did_next_and_what_popularity_would_have_shown() -> None:
 
 def test_each_run_of_the_demo_has_people_of_its_own(tmp_path: Any) -> None:
     home = Home(tmp_path, tmp_path)
-    assert [suffix_of_this_run(home) for _ in range(3)] == ["", ".1", ".2"]
+    assert [suffix_of_this_run(home) for _ in range(3)] == ["", ".2", ".3"]

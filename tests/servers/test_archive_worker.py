@@ -1,46 +1,17 @@
 """The archive worker between a real Kafka and a real ClickHouse: every record, whatever dies."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
 from infra.clickhouse import migrate
 from schemas.topics import EXPERIMENTS, USER_EVENTS
 from tests.servers.archive_database import OnServer, a_database
 from tests.servers.conftest import PARTITIONS, REGION
+from tests.servers.workers import Worker, event, produce, until
 from tests.streams import archive_records as records
-
-DEADLINE_S = 120
-
-
-class Worker:
-    """`python -m streams.worker archive` as a process of its own."""
-
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        self._environment, self.log = environment, log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.worker", "archive"],
-                env=os.environ | self._environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def end(self, how: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(60)
-            self._process = None
 
 
 @pytest.fixture
@@ -51,61 +22,63 @@ def database(clickhouse) -> Iterator[OnServer]:
 
 
 @pytest.fixture
-def worker(fresh_kafka, clickhouse, database, tmp_path) -> Iterator[Worker]:
-    environment = {
-        "TIDEMILL_REGION": REGION,
-        "TIDEMILL_KAFKA": fresh_kafka.bootstrap,
-        "TIDEMILL_PARTITIONS": str(PARTITIONS),
-        "TIDEMILL_CLICKHOUSE": clickhouse.address,
-        "TIDEMILL_CLICKHOUSE_DATABASE": database.name,
+def worker(fresh_kafka, clickhouse, database, tmp_path: Path) -> Iterator[Worker]:
+    settings = {
+        "region": REGION,
+        "kafka": fresh_kafka.bootstrap,
+        "partitions": PARTITIONS,
+        "clickhouse": clickhouse.address,
+        "clickhouse_database": database.name,
     }
-    worker = Worker(environment, tmp_path / "worker.log")
-    worker.start()
-    yield worker
-    worker.end(signal.SIGKILL)
+    worker = Worker("archive", tmp_path / "archive.log", settings)
+    yield worker.start()
+    worker.stop()
 
 
-def produce(bootstrap: str, first: int, count: int) -> None:
-    """Clicks of many users, acknowledged when this returns."""
-    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"})
-    now_ms = int(time.time() * 1000)
-    for number in range(first, first + count):
-        user = f"user-{number % 40}"
-        value = records.event(now_ms, event_id=f"event-{number}", user_id=user).value()
-        producer.produce(USER_EVENTS.name, value, user.encode())
-    producer.produce(EXPERIMENTS.name, records.experiment(now_ms).value(), b"more-new")
-    assert producer.flush(60) == 0
+def click(bootstrap: str, first: int, count: int) -> None:
+    """Clicks of forty users, acknowledged when this returns."""
+    for user in range(40):
+        name = f"user-{user}"
+        mine = [
+            event(f"event-{number}", user_id=name)
+            for number in range(first + user, first + count, 40)
+        ]
+        produce(bootstrap, USER_EVENTS.name, *mine, key=name, partitioner="murmur2_random")
 
 
-def wait_for(condition: Callable[[], bool], worker: Worker) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, worker.log.read_text()[-6000:]
-        time.sleep(0.1)
+def holds(database: OnServer, events: int) -> Callable[[], bool]:
+    """Whether so many different events are archived."""
+    return lambda: database.execute("SELECT uniqExact(event_id) FROM user_events") == [(events,)]
 
 
-def distinct(database: OnServer) -> int:
-    return int(str(database.execute("SELECT uniqExact(event_id) FROM user_events")[0][0]))
+def waits(worker: Worker) -> bool:
+    return "the archive waits" in worker.log.read_text()
 
 
 def test_every_event_is_archived_through_outages_and_deaths(
     fresh_kafka, clickhouse, database, worker
 ) -> None:
-    produce(fresh_kafka.bootstrap, 0, 1_000)
-    wait_for(lambda: distinct(database) == 1_000, worker)
+    produce(
+        fresh_kafka.bootstrap,
+        EXPERIMENTS.name,
+        records.experiment(database.now_ms).value(),
+        key="more-new",
+    )
+    click(fresh_kafka.bootstrap, 0, 1_000)
+    until("the first thousand rows", holds(database, 1_000))
 
     clickhouse.stop()
     try:
-        produce(fresh_kafka.bootstrap, 1_000, 1_000)
-        wait_for(lambda: "the archive waits" in worker.log.read_text(), worker)
+        click(fresh_kafka.bootstrap, 1_000, 1_000)
+        until("the archive's waiting", lambda: waits(worker))
     finally:
         clickhouse.start()
-    wait_for(lambda: distinct(database) == 2_000, worker)
+    until("the rows of the outage", holds(database, 2_000))
 
-    produce(fresh_kafka.bootstrap, 2_000, 3_000)
-    worker.end(signal.SIGKILL)
+    click(fresh_kafka.bootstrap, 2_000, 3_000)
+    worker.kill()
     worker.start()
-    wait_for(lambda: distinct(database) == 5_000, worker)
+    until("the rows behind the kill", holds(database, 5_000))
 
     assert database.execute("SELECT count() FROM user_events FINAL") == [(5_000,)]
     assert database.execute("SELECT sum(events) FROM events_per_minute") == [(5_000,)]
@@ -117,10 +90,11 @@ def test_a_worker_that_waits_for_clickhouse_can_be_stopped(
 ) -> None:
     clickhouse.stop()
     try:
-        produce(fresh_kafka.bootstrap, 0, 100)
-        wait_for(lambda: "the archive waits" in worker.log.read_text(), worker)
-        worker.end(signal.SIGTERM)
+        click(fresh_kafka.bootstrap, 0, 100)
+        until("the archive's waiting", lambda: waits(worker))
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0
     finally:
         clickhouse.start()
     worker.start()
-    wait_for(lambda: distinct(database) == 100, worker)
+    until("every row", holds(database, 100))

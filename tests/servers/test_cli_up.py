@@ -1,0 +1,144 @@
+"""`tidemill up` to `tidemill down` in a home of its own: everything real, on free ports."""
+
+import hashlib
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from infra.local import supervisor
+from infra.local.supervisor import records
+from schemas.releases import GOLDEN, MANIFEST
+from tests.infra.command import document, done, environment, failed
+from tests.servers.workers import until
+
+PORTS = (
+    "KAFKA", "KAFKA_CONTROLLER", "TRITON_HTTP", "TRITON_GRPC", "TRITON_METRICS", "CLICKHOUSE",
+    "CLICKHOUSE_HTTP", "PROMETHEUS",
+)  # fmt: skip
+PEOPLE, FILMS, SEEN = 30, 40, 8
+
+
+@pytest.fixture
+def given(tools: Path) -> dict[str, str]:
+    return {f"TIDEMILL_{name}_PORT": "0" for name in PORTS} | {"TIDEMILL_TOOLS": str(tools)}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    supervisor.stop(tmp_path / "run")
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Each person saw some films in a row."""
+    log = tmp_path / "films.csv"
+    rows = [
+        f"user-{user},film-{(user + n) % FILMS},{1_700_000_000 + user * 100 + n},Film {n}"
+        for user in range(PEOPLE)
+        for n in range(SEEN)
+    ]
+    log.write_text("\n".join(["user_id,item_id,timestamp,title", *rows]) + "\n")
+    return log
+
+
+def test_up_release_restart_and_down(home: Path, films: Path, given: dict[str, str]) -> None:
+    text = done(home, "up", "--workers", "2", **given)
+    assert "region east owns itself at epoch 16" in text
+    assert "No model is released yet" in text
+    again = done(home, "up", **given)
+    assert again.count("runs already") == 8
+    assert "ready after" not in again
+    status = document(home, "status", **given)
+    (region,) = status["regions"].values()
+    assert sorted(worker["name"] for worker in region["workers"]) == [
+        "archive", "catalogue", "recommend-1", "recommend-2",
+    ]  # fmt: skip
+    assert all(worker["ready"] for worker in region["workers"])
+    assert (region["owner_of"], region["epoch"]) == (["east"], 16)
+    assert region["lag"] == {"recommend": 0, "catalogue": 0, "archive": 0}
+    assert status["clickhouse"]["ready"]
+    assert status["prometheus"]["ready"]
+
+    data = ("csv", "--data", str(films))
+    done(home, "replay", *data, **given)
+    done(home, "train", *data, "--no-evaluate", **given)
+    record = document(home, "release", **given)
+    assert (record["revision"], record["served"]) == (1, {"east": {"version": "1"}})
+
+    def scored_by() -> str | None:
+        slate = document(home, "recommend", "user-3", **given)
+        return slate["model"]["version"] if slate["model"] else None
+
+    until("the workers ask for the release", lambda: scored_by() == "1")
+    done(home, "train", *data, "--no-evaluate", **given)
+    break_golden(home / "releases" / "recommender" / "2")
+    assert "golden" in failed(home, "release", **given)
+    assert document(home, "status", **given)["triton"][0]["version"] == "1"
+    assert scored_by() == "1", "the old version goes on"
+
+    assert "kafka" in done(home, "down", **given)
+    assert not list(records.marked(home / "run"))
+    back = done(home, "up", "--workers", "1", **given)
+    assert "recommender 1 loaded, its golden outputs are right" in back
+    assert scored_by() == "1"
+    assert "recommend-2" not in back
+
+    asked = subprocess.run(
+        [sys.executable, "-m", "infra.cli", "up", "--fresh"],
+        env=environment(home, **given), input="n\n", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert asked.returncode == 1
+    assert document(home, "status", **given)["triton"][0]["version"] == "1"
+
+
+def break_golden(folder: Path) -> None:
+    """A release whose golden outputs no server gives, whole in all else."""
+    with np.load(folder / GOLDEN) as file:
+        arrays = dict(file)
+    arrays["SCORES"] = arrays["SCORES"] * 2
+    golden = io.BytesIO()
+    np.savez(golden, **arrays)
+    (folder / GOLDEN).write_bytes(golden.getvalue())
+    manifest: dict[str, Any] = msgspec.json.decode((folder / MANIFEST).read_bytes())
+    manifest["files"][GOLDEN] = hashlib.sha256(golden.getvalue()).hexdigest()
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+
+
+def test_a_port_that_is_taken_is_named_with_its_process(home: Path, given: dict[str, str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = failed(home, "up", **given | {"TIDEMILL_PROMETHEUS_PORT": str(port)})
+    assert str(port) in line
+    assert f"pid {os.getpid()}" in line
+    assert "TIDEMILL_PROMETHEUS_PORT" in line
+    assert not list(records.marked(home / "run"))
+
+
+def test_ctrl_c_leaves_nothing_running(home: Path, given: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "infra.cli", "up"]
+    with subprocess.Popen(
+        command, env=environment(home, **given), stdout=subprocess.PIPE, text=True
+    ) as starting:
+        assert starting.stdout is not None
+        for line in starting.stdout:
+            if "owns itself" in line:  # the servers run and the workers are about to start
+                starting.send_signal(signal.SIGINT)
+                break
+        starting.communicate(timeout=120)
+    assert starting.returncode != 0
+    left = [process for process in records.marked(home / "run") if process.is_running()]
+    assert not left, [process.name() for process in left]
+    assert not (home / "run" / "endpoints.json").exists()
