@@ -70,8 +70,8 @@ def _versions(served: Served | None) -> tuple[str, ...]:
 
 def _prove(url: str, home: Home, model: str, version: str, kept: tuple[str, ...]) -> None:
     """Load and check; where that fails, what is served stands alone again."""
-    load(url, {*kept, version}, model=model)
     try:
+        load(url, {*kept, version}, model=model)
         check_golden(url, home.triton / model / version, version, model=model)
     except InferenceError:
         if kept and version not in kept:

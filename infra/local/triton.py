@@ -34,6 +34,10 @@ class Triton:
         return f"{HOST}:{self.grpc_port}"
 
 
+_CHECKOUT = Path(__file__).resolve().parents[2]
+"""The models' own modules, wherever the server is started."""
+
+
 def server(home: Home, triton: Triton) -> Server:
     return Server(
         name="triton",
@@ -83,13 +87,14 @@ def environment(home: Home) -> dict[str, str]:
     """What the server and the Python of its models need.
 
     The environment's own `python3` must come first on PATH, or the stub starts another one, which
-    has no numpy. One thread a model: on two cores more threads only wait for each other.
+    has no numpy. Nothing of the caller's PATH: from another terminal the server would look changed
+    and be replaced. One thread a model: on two cores more threads only wait for each other.
     """
     bin_folder = Path(sys.executable).parent
     return {
-        "PATH": f"{bin_folder}:{os.environ.get('PATH', os.defpath)}",
+        "PATH": f"{bin_folder}:{os.defpath}",
         "LD_LIBRARY_PATH": wheel.library_path(home.tools),
-        "PYTHONPATH": str(wheel.site_packages()),
+        "PYTHONPATH": f"{_CHECKOUT}:{wheel.site_packages()}",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
 

@@ -65,7 +65,11 @@ class TransactionalCheckpoint:
         producer = clients.transactional_producer(
             self._settings, f"{self._application}-{slot.partition}"
         )
-        producer.init_transactions(_OPEN_DEADLINE_S)
+        ends = time.monotonic() + _OPEN_DEADLINE_S
+        try:
+            _until(ends, f"fencing of {slot}", producer.init_transactions)
+        except KafkaException as error:
+            raise LaneError(f"{slot} cannot be fenced: {error}") from error
         self._topic_ids |= positions.topic_ids(self._settings, feeds)
         position = positions.last(self._settings, slot.partition)
         self._producers[slot] = producer
@@ -159,8 +163,11 @@ class OffsetCheckpoint:
         offsets = [TopicPartition(*feed, offset) for feed, offset in behind.items()]
         try:
             _until(deadline, f"offsets of {slot}", partial(self._commit_offsets, offsets))  # 2
-        except KafkaException as error:
-            raise LaneError(f"offsets of {slot} cannot be committed: {error}") from error
+        except KafkaException as raised:
+            error: KafkaError = raised.args[0]
+            if error.code() not in _GIVEN_UP:
+                raise LaneError(f"offsets of {slot} cannot be committed: {error}") from raised
+            log.warning("%s is not held any more; whoever holds it repeats this batch", slot)
 
     def _commit_offsets(self, offsets: list[TopicPartition], timeout_s: float) -> None:
         try:
@@ -251,5 +258,10 @@ _FENCED = (
     KafkaError._FENCED,  # noqa: SLF001
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
+)
+_GIVEN_UP = (
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.FENCED_INSTANCE_ID,
 )
 _AGAIN = clients.TRANSIENT | {KafkaError.REBALANCE_IN_PROGRESS}

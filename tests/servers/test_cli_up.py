@@ -84,7 +84,8 @@ def test_up_release_restart_and_down(home: Path, films: Path, given: dict[str, s
     done(home, "train", *data, "--no-evaluate", **given)
     break_golden(home / "releases" / "recommender" / "2")
     assert "golden" in failed(home, "release", **given)
-    assert document(home, "status", **given)["triton"][0]["version"] == "1"
+    (triton,) = document(home, "status", **given)["triton"]
+    assert (triton["ready"], triton["version"]) == (True, "1")
     assert scored_by() == "1", "the old version goes on"
 
     assert "kafka" in done(home, "down", **given)

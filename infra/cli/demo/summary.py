@@ -48,7 +48,7 @@ def where_to_look(running: Up, user: str) -> None:
     for command, what in (
         ("tidemill status", "servers, workers, lag"),
         (f"tidemill recommend {user} --follow", "slates as events arrive"),
-        (f"kcat -C -b {found.kafka} -t recommendations -o -1 -e", "the records themselves"),
+        (f"kcat -C -b {found.kafka} -t recommendations -o -5 -e", "the records themselves"),
         (f"clickhouse-client --port {found.clickhouse_port}", "the archive, database tidemill"),
         (found.prometheus, "rates, latency, lag"),
         ("make down", "stops everything; data stays"),
