@@ -23,7 +23,8 @@ def loaded(url: str, model: str) -> Loaded:
     """Nobody there is an answer too: not ready."""
     with closing(triton.InferenceServerClient(url, channel_args=_CHANNEL)) as client:
         try:
-            if not client.is_server_ready(client_timeout=_ANSWER_S):
+            # 'Ready' would be false for ever once a version was refused, though the others answer.
+            if not client.is_server_live(client_timeout=_ANSWER_S):
                 return Loaded(is_ready=False)
             index = client.get_model_repository_index(client_timeout=_ANSWER_S)
             known = (entry.version for entry in index.models if entry.name == model)

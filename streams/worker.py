@@ -19,10 +19,11 @@ from pydantic import ValidationError
 
 from schemas.topics import BY_NAME, Partitions
 from streams.lane import clients
-from streams.lane.checkpoint import Checkpoint, OffsetCheckpoint, TransactionalCheckpoint
+from streams.lane.checkpoint import Checkpoint, TransactionalCheckpoint
 from streams.lane.contract import Batch, Stage
 from streams.lane.errors import LaneError, TopicError
 from streams.lane.lane import Lane
+from streams.lane.offsets import OffsetCheckpoint
 from streams.lane.transport import BatchSchema, Transport
 from streams.settings import Settings
 from streams.topology import GRAPH, Node, copies

@@ -1,26 +1,24 @@
 """How a batch becomes permanent, and where a slot goes on after a crash.
 
-Two ways, of one shape: `TransactionalCheckpoint` for `recommend`, whose outputs and position
-commit together, and `OffsetCheckpoint` for stages whose effect may repeat harmlessly. Called in
-the lane's pool threads, for one batch a slot at a time; librdkafka waits without the interpreter's
-lock.
+Two ways, of one shape: `TransactionalCheckpoint` here, for `recommend`, whose outputs and position
+commit together, and `OffsetCheckpoint` (offsets.py) for stages whose effect may repeat harmlessly.
+Called in the lane's pool threads, for one batch a slot at a time.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.state import POSITION_KEY, Position
 from schemas.topics import STATE_CHANGELOG
 from streams.lane import clients, positions
 from streams.lane.contract import Outcome, Produced, Slot
-from streams.lane.errors import DeadlineError, FencedError, LaneError
+from streams.lane.errors import FencedError, LaneError
+from streams.lane.writing import Forward, produce, until
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -29,7 +27,6 @@ NextOffsets = Mapping[tuple[str, int], int]
 """The offset behind a batch, of each (topic, partition) that had records in it."""
 
 _OPEN_DEADLINE_S = 60.0
-_RETRY_S = 0.2
 
 
 class Checkpoint(Protocol):
@@ -67,7 +64,7 @@ class TransactionalCheckpoint:
         )
         ends = time.monotonic() + _OPEN_DEADLINE_S
         try:
-            _until(ends, f"fencing of {slot}", producer.init_transactions)
+            until(ends, f"fencing of {slot}", producer.init_transactions)
         except KafkaException as error:
             raise LaneError(f"{slot} cannot be fenced: {error}") from error
         self._topic_ids |= positions.topic_ids(self._settings, feeds)
@@ -121,12 +118,12 @@ class TransactionalCheckpoint:
         try:
             producer.begin_transaction()
             for record in records:
-                _produce(producer, record, deadline)
-            _until(deadline, f"commit of {slot}", producer.commit_transaction)  # 4
+                produce(producer, record, deadline)
+            until(deadline, f"commit of {slot}", producer.commit_transaction)  # 4
         except KafkaException as raised:
             error: KafkaError = raised.args[0]
             if error.txn_requires_abort() and time.monotonic() < deadline:
-                _until(deadline, f"abort of {slot}", producer.abort_transaction)
+                until(deadline, f"abort of {slot}", producer.abort_transaction)
                 return False
             if error.code() in _FENCED:
                 raise FencedError(
@@ -136,132 +133,8 @@ class TransactionalCheckpoint:
         return True
 
 
-class OffsetCheckpoint:
-    """Effects first, then the group's offset. A crash between repeats the batch, so every effect
-    must be harmless when repeated: rows keyed by their own id, dead letters.
-    """
-
-    replays = False
-
-    def __init__(self, settings: Settings, group: str) -> None:
-        self._settings = settings
-        self._group = group
-        self._forward = Forward(settings)
-        self.commit_offsets: Callable[[list[TopicPartition]], Future[list[TopicPartition]]]
-        """The group member's, set when the lane starts."""
-
-    def open(self, slot: Slot, feeds: Sequence[str]) -> dict[str, int | None]:
-        return positions.committed(self._settings, self._group, slot.partition, feeds)
-
-    def commit(self, slot: Slot, behind: NextOffsets, outcome: Outcome) -> None:
-        """1. Produce what the stage returned and wait for it. 2. Commit the offsets.
-
-        A crash after 1 repeats both. Raises DeadlineError, LaneError.
-        """
-        deadline = time.monotonic() + self._settings.commit_deadline_ms / 1000
-        self._forward((*outcome.forward, *outcome.produce), deadline)  # 1
-        offsets = [TopicPartition(*feed, offset) for feed, offset in behind.items()]
-        try:
-            _until(deadline, f"offsets of {slot}", partial(self._commit_offsets, offsets))  # 2
-        except KafkaException as raised:
-            error: KafkaError = raised.args[0]
-            if error.code() not in _GIVEN_UP:
-                raise LaneError(f"offsets of {slot} cannot be committed: {error}") from raised
-            log.warning("%s is not held any more; whoever holds it repeats this batch", slot)
-
-    def _commit_offsets(self, offsets: list[TopicPartition], timeout_s: float) -> None:
-        try:
-            committed = self.commit_offsets(offsets).result(timeout_s)
-        except (TimeoutError, CancelledError):
-            raise DeadlineError("the group's member did not commit in time") from None
-        for part in committed:
-            if part.error is not None:
-                raise KafkaException(part.error)
-
-    def close(self, slot: Slot) -> None:
-        """Nothing is held for a slot."""
-
-
-class Forward:
-    """Plain produce, acknowledged before it returns, never part of a transaction: an open one
-    would hold back every reader of the other partitions.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._producer = clients.idempotent_producer(settings)
-
-    def __call__(self, records: Sequence[Produced], deadline: float) -> None:
-        failed: list[KafkaError] = []
-        acknowledged = 0
-
-        def on_delivery(error: KafkaError | None, _: object) -> None:
-            nonlocal acknowledged
-            acknowledged += 1
-            if error is not None:
-                failed.append(error)
-
-        for record in records:
-            _produce(self._producer, record, deadline, on_delivery)
-        while acknowledged < len(records) and time.monotonic() < deadline:
-            self._producer.flush(_RETRY_S)
-        if failed or acknowledged < len(records):
-            why = failed[0] if failed else "no acknowledgement in time"
-            raise DeadlineError(f"{len(records)} records could not be written: {why}")
-
-
-def _produce(
-    producer: Producer, record: Produced, deadline: float, on_delivery: object = None
-) -> None:
-    """Waits while librdkafka's queue is full."""
-    partition = {} if record.partition is None else {"partition": record.partition}
-    while True:
-        try:
-            producer.produce(
-                record.topic,
-                key=record.key,
-                value=record.value,
-                headers=record.headers,
-                on_delivery=on_delivery,
-                **partition,
-            )
-        except BufferError:
-            if time.monotonic() > deadline:
-                raise DeadlineError(f"no room to write to {record.topic}") from None
-            producer.poll(_RETRY_S)
-        else:
-            return
-
-
-def _until(deadline: float, what: str, step: "Step") -> None:
-    """Repeat a step that says it can be tried again, until it is done."""
-    while True:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise DeadlineError(f"{what} did not end in time; is Kafka up?")
-        try:
-            step(left_s)
-        except KafkaException as raised:
-            error: KafkaError = raised.args[0]
-            if not (error.retriable() or error.code() in _AGAIN):
-                raise
-            log.warning("%s is tried again: %s", what, error)
-            time.sleep(_RETRY_S)
-        else:
-            return
-
-
-class Step(Protocol):
-    def __call__(self, timeout_s: float, /) -> None: ...
-
-
 _FENCED = (
     KafkaError._FENCED,  # noqa: SLF001
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
 )
-_GIVEN_UP = (
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.FENCED_INSTANCE_ID,
-)
-_AGAIN = clients.TRANSIENT | {KafkaError.REBALANCE_IN_PROGRESS}

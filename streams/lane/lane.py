@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from confluent_kafka import Message
 
 from streams import metrics
-from streams.lane.checkpoint import Checkpoint, OffsetCheckpoint
+from streams.lane.checkpoint import Checkpoint
 from streams.lane.contract import Batch, Slot, Stage
 from streams.lane.errors import Fatal, LaneError, StageError
 from streams.lane.member import Member
+from streams.lane.offsets import OffsetCheckpoint
 from streams.lane.opening import open_slot
 from streams.lane.reader import Reader
 from streams.settings import Settings

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from streams import worker
-from streams.lane import checkpoint
+from streams.lane import checkpoint, writing
 
 STEPS = ("forward", "produce", "commit")
 _THIRD = 3
@@ -24,22 +24,22 @@ def arm(step: str) -> None:
         if passed == _THIRD:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    forward, until = checkpoint.Forward.__call__, checkpoint._until
+    forward, until = writing.Forward.__call__, checkpoint.until
 
-    def dying_forward(self: checkpoint.Forward, *arguments: Any) -> None:
+    def dying_forward(self: writing.Forward, *arguments: Any) -> None:
         forward(self, *arguments)
         if step == "forward":
             pass_by()
 
-    def dying_until(deadline: float, what: str, call: checkpoint.Step) -> None:
+    def dying_until(deadline: float, what: str, call: writing.Step) -> None:
         if step == "produce" and what.startswith("commit"):
             pass_by()
         until(deadline, what, call)
         if step == "commit" and what.startswith("commit"):
             pass_by()
 
-    checkpoint.Forward.__call__ = dying_forward  # type: ignore[method-assign]
-    checkpoint._until = dying_until
+    writing.Forward.__call__ = dying_forward  # type: ignore[method-assign]
+    checkpoint.until = dying_until
 
 
 if __name__ == "__main__":
