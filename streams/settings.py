@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.events import KINDS, Kind
@@ -76,3 +76,12 @@ class Settings(BaseSettings):
             raise ValueError("erase cannot ask: there is nobody left to recommend to")
         assert set(kinds) <= set(KINDS)
         return kinds
+
+
+def settings_sentence(error: ValidationError) -> str:
+    """One line that names each wrong setting as it is written in the environment."""
+    wrong = (
+        f"TIDEMILL_{'_'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"
+        for problem in error.errors()
+    )
+    return "; ".join(wrong)

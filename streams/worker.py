@@ -25,7 +25,7 @@ from streams.lane.errors import LaneError, TopicError
 from streams.lane.lane import Lane
 from streams.lane.offsets import OffsetCheckpoint
 from streams.lane.transport import BatchSchema, Transport
-from streams.settings import Settings
+from streams.settings import Settings, settings_sentence
 from streams.topology import GRAPH, Node, copies
 
 log = logging.getLogger("tidemill")
@@ -139,15 +139,6 @@ def main(arguments: Sequence[str]) -> None:
         app, loglevel="info", override_logging=False, redirect_stdouts=False, quiet=True
     )
     worker.execute_from_commandline()
-
-
-def settings_sentence(error: ValidationError) -> str:
-    """One line that names each wrong setting as it is written in the environment."""
-    wrong = (
-        f"TIDEMILL_{'_'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"
-        for problem in error.errors()
-    )
-    return "; ".join(wrong)
 
 
 def _stage(node: Node, settings: Settings) -> Stage:

@@ -16,6 +16,7 @@ from infra.local.problems import LocalError
 from infra.topics import TopicsError
 from schemas.codec import RefusedError
 from streams.lane.errors import LaneError
+from streams.settings import settings_sentence
 
 FAILED, WRONG = 1, 2
 _TOLD = (
@@ -32,9 +33,6 @@ class Failure(NamedTuple):
 def failure_of(error: Exception) -> Failure | None:
     """None for an error that nobody expected: its traceback is wanted."""
     if isinstance(error, ValidationError):
-        # With it comes Faust, which is slow to import.
-        from streams.worker import settings_sentence  # noqa: PLC0415
-
         return Failure(WRONG, settings_sentence(error))
     if not isinstance(error, _TOLD):
         return None

@@ -71,14 +71,18 @@ def server(home: Home, triton: Triton) -> Server:
 
 
 def answers(triton: Triton) -> bool:
-    """Whether the server says it is ready; which models answer is for whoever released them."""
+    """Whether the server lives; which models answer is for whoever released them.
+
+    It calls itself not ready for as long as a version that was refused is in its index, while the
+    others go on answering.
+    """
     client = triton_grpc.InferenceServerClient(
         triton.grpc_url,
         # A proxy that the environment names is for other machines.
         channel_args=[("grpc.enable_http_proxy", 0)],
     )
     try:
-        return bool(client.is_server_ready(client_timeout=2))
+        return bool(client.is_server_live(client_timeout=2))
     finally:
         client.close()
 

@@ -36,6 +36,9 @@ class Slot:
     topic: str
     partition: int
 
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
 
 @dataclass(frozen=True)
 class Batch:

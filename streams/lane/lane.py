@@ -138,6 +138,7 @@ class Lane:
     # In the event loop's thread.
 
     def _assigned(self, slots: Sequence[Slot]) -> None:
+        log.info("assigned %s", ", ".join(map(str, slots)) or "nothing")
         for slot in slots:
             held = self._held[slot] = _Held(slot)
             held.opening = asyncio.create_task(self._open(held))

@@ -69,6 +69,7 @@ class Known:
                 f"the topics {', '.join(self._apply_to)} were not read to their ends within"
                 f" {_READ_DEADLINE_S:.0f} s"
             ) from None
+        log.info("read to their ends: %s", ", ".join(self._apply_to))
         await self._served.refresh()
         self._report()
         self._refreshing = asyncio.create_task(self._refresh())

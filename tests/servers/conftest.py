@@ -6,7 +6,7 @@ leaves nothing in it that another test would meet: `fresh_kafka` gives a test em
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from infra.local.home import Home
 from infra.local.install import install
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Server, records
+from tests.servers.workers import WORKER, Worker
 
 REGION = "east"
 PARTITIONS = 8
@@ -187,6 +188,32 @@ def fresh_kafka(kafka: RunningKafka) -> RunningKafka:
     """The broker with the declared topics, all empty, and no consumer group; about a second."""
     topics.recreate(kafka.bootstrap, PARTITIONS, REGION)
     return kafka
+
+
+@pytest.fixture
+def start_worker(fresh_kafka: RunningKafka, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Starts real workers on the empty broker, and stops them behind the test.
+
+    Nobody listens where their Triton should be, unless the test says where it is.
+    """
+    started: list[Worker] = []
+
+    def start(
+        stage: str = "recommend", *, program: Sequence[str] = WORKER, **settings: object
+    ) -> Worker:
+        given = {
+            "kafka": fresh_kafka.bootstrap,
+            "partitions": PARTITIONS,
+            "triton": "127.0.0.1:1",
+            **settings,
+        }
+        log = tmp_path / f"{stage}-{len(started)}.log"
+        started.append(Worker(stage, log, given, tuple(program)))
+        return started[-1].start()
+
+    yield start
+    for worker in started:
+        worker.stop()
 
 
 def _ports(count: int) -> list[int]:

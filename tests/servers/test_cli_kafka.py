@@ -1,6 +1,6 @@
 """The commands that need Kafka, on a real one, with real workers and without Triton."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,24 +44,6 @@ def given(fresh_kafka: RunningKafka) -> dict[str, str]:
 @pytest.fixture
 def settings(fresh_kafka: RunningKafka) -> Settings:
     return Settings(kafka=fresh_kafka.bootstrap, partitions=PARTITIONS)
-
-
-@pytest.fixture
-def start_worker(fresh_kafka: RunningKafka, tmp_path: Path) -> Iterator[Callable[[str], Worker]]:
-    started: list[Worker] = []
-
-    def start(stage: str) -> Worker:
-        own_settings = {
-            "kafka": fresh_kafka.bootstrap,
-            "partitions": PARTITIONS,
-            "triton": "127.0.0.1:1",  # nobody listens there
-        }
-        started.append(Worker(stage, tmp_path / f"{stage}.log", own_settings))
-        return started[-1].start()
-
-    yield start
-    for worker in started:
-        worker.stop()
 
 
 def test_topics_are_created_checked_and_repaired(

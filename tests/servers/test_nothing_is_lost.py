@@ -8,9 +8,7 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -36,32 +34,15 @@ from tests.servers.workers import (
 )
 
 USERS = [f"user-{number}" for number in range(40)]
-DYING = ["tests/servers/dying_worker.py"]
+DYING = ("tests/servers/dying_worker.py",)
 
 
-@pytest.fixture
-def start_worker(fresh_kafka: RunningKafka, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+@pytest.fixture(autouse=True)
+def shop(fresh_kafka: RunningKafka) -> None:
+    """A region that owns itself and knows some items."""
     own(fresh_kafka.bootstrap)
     for number in range(30):
         produce(fresh_kafka.bootstrap, ITEM_UPDATES.name, item(f"i{number}"), key=f"i{number}")
-    started: list[Worker] = []
-
-    def start(program: list[str] | None = None, **settings: Any) -> Worker:
-        own_settings = {
-            "kafka": fresh_kafka.bootstrap,
-            "partitions": PARTITIONS,
-            "triton": "127.0.0.1:1",  # nobody listens there; the fallback answers
-            **settings,
-        }
-        worker = Worker("recommend", tmp_path / f"{len(started)}.log", own_settings)
-        if program is not None:
-            worker.program = program
-        started.append(worker)
-        return worker.start()
-
-    yield start
-    for worker in started:
-        worker.stop()
 
 
 def send(bootstrap: str, count: int, *, seed: int, partitioner: str = "murmur2_random") -> None:
@@ -142,7 +123,7 @@ def test_death_after_a_step_of_the_commit(
 ) -> None:
     # Placed by librdkafka's default, so that there is something to forward in each batch.
     send(fresh_kafka.bootstrap, 300, seed=1, partitioner="consistent_random")
-    dying = start_worker(DYING, die_after=step)
+    dying = start_worker(program=DYING, die_after=step)
     assert dying.wait() == -9
     start_worker()
     send(fresh_kafka.bootstrap, 100, seed=2)
@@ -153,17 +134,28 @@ def test_kills_at_random_moments_under_load(
     fresh_kafka: RunningKafka, start_worker: Callable[..., Worker]
 ) -> None:
     bootstrap = fresh_kafka.bootstrap
-    load = threading.Thread(target=send, args=(bootstrap, 1500), kwargs={"seed": 3})
+    stopping = threading.Event()
+
+    def load() -> None:
+        seed = 3
+        while not stopping.is_set():
+            seed += 1
+            send(bootstrap, 50, seed=seed)
+
+    loading = threading.Thread(target=load)
     answers = Log(bootstrap, RECOMMENDATIONS.name)
     random_ = random.Random(4)
     workers = [start_worker(), start_worker()]
-    load.start()
-    for _ in range(4):
-        before = len(answers.read())
-        until("answers come", lambda before=before: len(answers.read()) > before + 3, 180)
-        time.sleep(random_.random() / 5)  # so that the kill comes at any moment of a batch
-        workers.pop(0).kill()
-        workers.append(start_worker())
-    load.join()
-    answers.close()
+    loading.start()
+    try:
+        for _ in range(4):
+            before = len(answers.read())
+            until("answers come", lambda before=before: len(answers.read()) > before + 3)
+            time.sleep(random_.random() / 5)  # so that the kill comes at any moment of a batch
+            workers.pop(0).kill()
+            workers.append(start_worker())
+    finally:
+        stopping.set()
+        loading.join()
+        answers.close()
     assert check(bootstrap) >= len(USERS)

@@ -6,7 +6,6 @@ With Triton and ClickHouse beside them: test_whole_way.py.
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -29,27 +28,6 @@ from tests.servers.workers import (
 )
 
 ITEMS = [f"i{number}" for number in range(30)]
-
-
-@pytest.fixture
-def start_worker(fresh_kafka: RunningKafka, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
-    """Starts workers of this broker, and stops them after the test."""
-    started: list[Worker] = []
-
-    def start(stage: str = "recommend", **settings: Any) -> Worker:
-        own_settings = {
-            "kafka": fresh_kafka.bootstrap,
-            "partitions": PARTITIONS,
-            "triton": "127.0.0.1:1",  # nobody listens there
-            **settings,
-        }
-        worker = Worker(stage, tmp_path / f"{stage}-{len(started)}.log", own_settings)
-        started.append(worker)
-        return worker.start()
-
-    yield start
-    for worker in started:
-        worker.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ DEADLINE_S = 120.0
 """For anything to happen on two slow, shared cores."""
 
 
+WORKER = ("-m", "streams.worker")
+
+
 @dataclass
 class Worker:
     """`python -m streams.worker STAGE` with its own log."""
@@ -33,7 +36,7 @@ class Worker:
     stage: str
     log: Path
     settings: dict[str, Any]
-    program: list[str] = field(default_factory=lambda: ["-m", "streams.worker"])
+    program: tuple[str, ...] = WORKER
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> "Worker":
