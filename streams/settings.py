@@ -22,7 +22,9 @@ class Settings(BaseSettings):
     kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, host:port[,host:port]")
     partitions: int = Field(8, ge=1, description="partitions of the topics keyed by user")
     triton: Words = Field(("127.0.0.1:8001",), description="gRPC endpoints, host:port[,host:port]")
-    clickhouse: str = Field("127.0.0.1:9000", description="native protocol, host:port")
+    clickhouse: str = Field(
+        "127.0.0.1:9000", pattern=r"^.+:\d+$", description="native protocol, host:port"
+    )
     clickhouse_user: str = Field("default", description="who writes the archive")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="of that user")
     clickhouse_database: str = Field("tidemill", description="where the archive's tables are")

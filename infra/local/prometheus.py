@@ -17,6 +17,7 @@ from infra.local.home import Home
 from infra.local.install import packages
 from infra.local.ports import HOST
 from infra.local.supervisor import Server
+from infra.prometheus.config import render
 
 
 @dataclass(frozen=True)
@@ -81,31 +82,13 @@ def write_targets(home: Home, groups: Sequence[Targets]) -> None:
     unfinished.replace(home.scrape_targets)
 
 
-def config_text(home: Home, prometheus: Prometheus) -> str:
-    """prometheus.yml; JSON is YAML too, and needs no writer of its own."""
-    config = {
-        "global": {
-            "scrape_interval": f"{prometheus.scrape_interval_s}s",
-            "evaluation_interval": f"{prometheus.scrape_interval_s}s",
-        },
-        "scrape_configs": [
-            {
-                "job_name": "tidemill",
-                "file_sd_configs": [
-                    {"files": [str(home.scrape_targets)], "refresh_interval": "5s"}
-                ],
-            }
-        ],
-    }
-    return json.dumps(config, indent=2)
-
-
 def _prepare(home: Home, prometheus: Prometheus, config: Path) -> None:
     (home.data / "prometheus").mkdir(parents=True, exist_ok=True)
     home.run.mkdir(parents=True, exist_ok=True)
     if not home.scrape_targets.exists():
         write_targets(home, [])
-    config.write_text(config_text(home, prometheus))
+    text = render(home.scrape_targets, scrape_interval_s=prometheus.scrape_interval_s)
+    config.write_text(text)
 
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -18,7 +18,7 @@ from confluent_kafka import Message
 
 from streams import metrics
 from streams.lane.checkpoint import Checkpoint
-from streams.lane.contract import Batch, Slot, Stage
+from streams.lane.contract import Batch, Outcome, Slot, Stage
 from streams.lane.errors import Fatal, LaneError, StageError
 from streams.lane.member import Member
 from streams.lane.offsets import OffsetCheckpoint
@@ -29,6 +29,8 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 _THREADS = 4
+_GRACE_S = 5.0
+"""For a batch in hand when its slot is given up; a stage may wait much longer for its server."""
 _REPORT_S = 1.0
 
 
@@ -43,7 +45,9 @@ class _Held:
     offered: Batch | None = None
     """The batch that is on its way through Faust or being processed."""
     running: asyncio.Task[None] | None = None
-    """What processes it."""
+    """What processes and commits it."""
+    processing: asyncio.Future[Outcome] | None = None
+    """The stage's part of that."""
     processed: dict[tuple[str, int], int] = field(default_factory=dict)
     """The offset behind the last commit, of each (topic, partition) read for the slot."""
 
@@ -177,8 +181,13 @@ class Lane:
         held.running = asyncio.create_task(self._run(held, batch))
 
     async def _run(self, held: _Held, batch: Batch) -> None:
+        held.processing = asyncio.ensure_future(self._stage.process(batch))
         try:
-            outcome = await self._stage.process(batch)
+            outcome = await held.processing
+        except asyncio.CancelledError:
+            if held.is_open:
+                raise
+            return  # given up before anything was committed; its next holder reads it again
         except LaneError as error:
             self._fatal(error)
             return
@@ -221,7 +230,7 @@ class Lane:
         await asyncio.gather(*(held.opening for held in closing if held.opening is not None))
         removals = (self.reader.remove(held.slot) for held in closing)
         await asyncio.gather(*(asyncio.wrap_future(removal) for removal in removals))
-        await asyncio.gather(*(held.running for held in closing if held.running is not None))
+        await self._settle(closing)
         for held in closing:
             self._checkpoint.close(held.slot)
             self._stage.close(held.slot)
@@ -229,6 +238,18 @@ class Lane:
                 with suppress(KeyError):
                     metrics.LAG.remove(self._name, topic, str(partition))
             log.info("%s is given up%s", held.slot, " (lost)" if lost else "")
+
+    async def _settle(self, closing: Sequence[_Held]) -> None:
+        """Wait for what is in flight, but not for a stage that itself waits for somebody: a
+        batch that is not being committed yet can be dropped at no loss.
+        """
+        running = [held.running for held in closing if held.running is not None]
+        if running:
+            await asyncio.wait(running, timeout=_GRACE_S)
+        for held in closing:
+            if held.processing is not None:
+                held.processing.cancel()  # changes nothing where it is done
+        await asyncio.gather(*running)
 
     async def _report_lag(self) -> None:
         while True:
