@@ -71,7 +71,9 @@ def service() -> Dashboard:
 
 
 def _now(page: dashboard.Dashboard) -> dashboard.Dashboard:
-    share = f"{rate(metrics.RECOMMENDATIONS, where=_FALLBACKS)} / {rate(metrics.RECOMMENDATIONS)}"
+    fallbacks = rate(metrics.RECOMMENDATIONS, where=_FALLBACKS)
+    # In good times there is no such series, and that is a share of 0, not 'no data'.
+    share = f"({fallbacks} or vector(0)) / {rate(metrics.RECOMMENDATIONS)}"
     return (
         page.with_row(dashboard.Row("Now"))
         .with_panel(
