@@ -4,6 +4,7 @@ Builds the Faust app of one stage and runs it until SIGTERM. Anything fatal ends
 once with an exit code of its own (streams/lane/errors.py); whoever supervises it starts it again.
 """
 
+import faulthandler
 import gc
 import logging
 import os
@@ -123,6 +124,7 @@ def main(arguments: Sequence[str]) -> None:
     except ValidationError as error:
         print(settings_sentence(error), file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    faulthandler.enable()  # a crash in a native library should say where it was
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
