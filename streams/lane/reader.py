@@ -130,7 +130,8 @@ class Reader(threading.Thread):
             slot = self._slots.get(feed)
             if slot is None:
                 continue
-            self.positions[feed] = run[-1].offset() + 1
+            # The end may have been reached behind this run already.
+            self.positions[feed] = max(self.positions[feed], run[-1].offset() + 1)
             self._backlog.deliver(slot, run)
 
     def _reached(self, topic: str, partition: int, end: int) -> None:
