@@ -29,10 +29,6 @@ class Home:
         return self.root / "data"
 
     @property
-    def datasets(self) -> Path:
-        return self.root / "datasets"
-
-    @property
     def releases(self) -> Path:
         """<model>/<version>/, as `inference.releases` writes them."""
         return self.root / "releases"

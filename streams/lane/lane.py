@@ -112,11 +112,6 @@ class Lane:
         self._opening.shutdown()
         self._committing.shutdown()
 
-    @property
-    def slots(self) -> list[Slot]:
-        """Those that are open."""
-        return [slot for slot, held in self._held.items() if held.is_open]
-
     # Told by the member's thread.
 
     def assigned(self, slots: Sequence[Slot]) -> None:

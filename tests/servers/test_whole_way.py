@@ -1,13 +1,16 @@
 """Every server at once: Kafka, Triton, ClickHouse, Prometheus and the workers of three stages."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tritonclient import grpc
 
 from inference import releases
 from inference.training import train
@@ -120,11 +123,6 @@ def _record(release: Path) -> ModelRelease:
 
 def _unload(triton: RunningTriton) -> None:
     """Other tests use the same Triton; none meets what this one left."""
-    import shutil  # noqa: PLC0415
-    from contextlib import closing  # noqa: PLC0415
-
-    from tritonclient import grpc  # noqa: PLC0415
-
     with closing(grpc.InferenceServerClient(triton.grpc_url)) as client:
         client.unload_model(MODEL)
     shutil.rmtree(triton.repository / MODEL, ignore_errors=True)
