@@ -5,9 +5,10 @@ nothing behind but a fenced predecessor.
 """
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streams.lane import clients
 from streams.lane.checkpoint import Checkpoint
@@ -17,12 +18,30 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 30.0
+_AGAIN_S = 0.5
 
 
 def open_slot(
     slot: Slot, feeds: Sequence[str], checkpoint: Checkpoint, stage: Stage, settings: Settings
 ) -> list[TopicPartition]:
-    """The partitions to read and where to start. Raises LaneError and KafkaException."""
+    """The partitions to read and where to start. Raises LaneError and KafkaException.
+
+    Begins anew after what passes by itself, such as a leader that moves while a broker returns.
+    """
+    ends = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            return _open_once(slot, feeds, checkpoint, stage, settings)
+        except KafkaException as error:
+            if error.args[0].code() not in clients.TRANSIENT or time.monotonic() > ends:
+                raise
+            log.warning("opening %s begins anew: %s", slot, error)
+            time.sleep(_AGAIN_S)
+
+
+def _open_once(
+    slot: Slot, feeds: Sequence[str], checkpoint: Checkpoint, stage: Stage, settings: Settings
+) -> list[TopicPartition]:
     where = checkpoint.open(slot, feeds)
     stage.open(slot)
     consumer = clients.catch_up_reader(settings)
