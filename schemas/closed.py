@@ -25,6 +25,9 @@ class ClosedDecoder(Generic[M]):
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(family)
         self._declared = {kind: _rebuild(declared) for kind, declared in closed.items()}
 
+        self.decode_closed: Callable[[bytes], M] = self._decoder.decode
+        """The same without the last step: of a subclass of the declared type."""
+
     def decode(self, value: bytes) -> M:
         message = self._decoder.decode(value)
         declared: M = self._declared[type(message)](message)

@@ -134,16 +134,28 @@ class EventDecoder(MessageDecoder[AnyEvent]):
 
     def __init__(self) -> None:
         super().__init__("user-event")
+        self._decode_closed = self._closed.decode_closed
 
     def decode_event(
         self, value: bytes | None, schema: bytes | None, appended_at_ms: int
     ) -> AnyEvent:
-        """`appended_at_ms` is the broker's time of the record. Raises RefusedError."""
-        if value is not None and len(value) > MAX_EVENT_BYTES:
+        """`appended_at_ms` is the broker's time of the record. Raises RefusedError.
+
+        The event's `kind` tells what it is: its type may be a subclass of the one declared.
+        """
+        if value is None:
+            raise RefusedError(Reason.NULL_VALUE, "the value is null")
+        if len(value) > MAX_EVENT_BYTES:
             raise RefusedError(
                 Reason.TOO_LARGE, f"{len(value)} bytes are more than {MAX_EVENT_BYTES}"
             )
-        event = self.decode(value, schema)
+        if schema is None:
+            try:  # the usual record: no header, no unknown field
+                event = self._decode_closed(value)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                event = self.decode(value)
+        else:
+            event = self.decode(value, schema)
         if EARLIEST_MS <= event.at_ms <= appended_at_ms + DAY_MS and appended_at_ms < LATEST_MS:
             return event
         raise _refused_time(event.at_ms, appended_at_ms)

@@ -5,7 +5,7 @@ milliseconds since 1970, UTC. Decode with `schemas.codec.EventDecoder`: it also 
 type cannot say (times against the broker's append time, sizes, versions).
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 
@@ -43,9 +43,8 @@ class Event(
     recommendation_id: str | None = None
     context: Context | None = None
 
-    @property
-    def kind(self) -> Kind:
-        return self.__struct_config__.tag  # type: ignore[return-value]
+    kind: ClassVar[Kind]
+    """What the tag says; set below for each class."""
 
 
 class ItemEvent(Event, frozen=True):
@@ -138,3 +137,6 @@ AnyEvent = (
     | Impression | Search | Chat | Follow | Unfollow | Request | Erase
 )  # fmt: skip
 EVENT_TYPES: tuple[type[Event], ...] = get_args(AnyEvent)
+for _type, _kind in zip(EVENT_TYPES, KINDS, strict=True):
+    assert _type.__struct_config__.tag == _kind
+    _type.kind = _kind

@@ -27,7 +27,7 @@ AnyFallback = Annotated[str, _open(*get_args(Fallback))]
 AnyKind = Annotated[str, _open(*KINDS)]
 
 
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
+class Cause(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The event that asked. `appended_at_ms` is the broker's time, the same in every region."""
 
     event_id: EventId
@@ -36,7 +36,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     appended_at_ms: int
 
 
-class SlateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SlateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One place of a slate. `propensity` is the probability with which this item stood here."""
 
     item_id: ItemId
@@ -47,12 +47,12 @@ class SlateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     because: ItemId | None = None
 
 
-class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     name: str
     version: str
 
 
-class Arm(msgspec.Struct, frozen=True, kw_only=True):
+class Arm(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The arm of an experiment that this user is in."""
 
     experiment: str
@@ -60,7 +60,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-class MadeFrom(msgspec.Struct, frozen=True, kw_only=True):
+class MadeFrom(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Digests (16 hex digits) of what a slate was made from; equal digests must give equal slates.
 
     `catalogue` and `vectors` do not depend on the order in which records arrived, and none is
@@ -73,7 +73,7 @@ class MadeFrom(msgspec.Struct, frozen=True, kw_only=True):
     fold: str
 
 
-class ReadFrom(msgspec.Struct, frozen=True, kw_only=True):
+class ReadFrom(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where the cause was read, for debugging only: offsets differ between clusters."""
 
     cluster: str
@@ -82,7 +82,7 @@ class ReadFrom(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
 
 
-class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A slate for one user on one surface, answering every ask up to its cause."""
 
     recommendation_id: str
@@ -101,7 +101,7 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     read_from: ReadFrom
 
 
-class CauseKey(msgspec.Struct, frozen=True, order=True):
+class CauseKey(msgspec.Struct, frozen=True, order=True, gc=False):
     """Asks of one origin and partition are ordered by this, in every cluster alike."""
 
     appended_at_ms: int
@@ -122,12 +122,7 @@ class AnswerHeaders(msgspec.Struct, frozen=True, kw_only=True):
     answered_before_ms: int
 
     def encode(self) -> list[tuple[str, bytes]]:
-        return [
-            ("origin", self.origin.encode()),
-            ("epoch", str(self.epoch).encode()),
-            ("cause", msgspec.json.encode(self.cause)),
-            ("answered_before", str(self.answered_before_ms).encode()),
-        ]
+        return HeaderWriter(self.origin, self.epoch, self.answered_before_ms).headers(self.cause)
 
     @classmethod
     def decode(cls, headers: list[tuple[str, bytes]]) -> "AnswerHeaders":
@@ -148,3 +143,22 @@ class AnswerHeaders(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.MsgspecError,
         ) as error:
             raise ValueError(f"not the headers of a recommendation: {error}") from error
+
+
+class HeaderWriter:
+    """The headers of the recommendations of one transaction and origin: they share all but the
+    cause.
+    """
+
+    def __init__(self, origin: str, epoch: int, answered_before_ms: int) -> None:
+        self._origin = "origin", origin.encode()
+        self._epoch = "epoch", str(epoch).encode()
+        self._answered_before = "answered_before", str(answered_before_ms).encode()
+
+    def headers(self, cause: CauseKey) -> list[tuple[str, bytes]]:
+        return [
+            self._origin,
+            self._epoch,
+            ("cause", msgspec.json.encode(cause)),
+            self._answered_before,
+        ]

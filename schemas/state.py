@@ -14,13 +14,13 @@ by (time, key), one entry a key; nothing at or before `erased_to_ms`; nothing be
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 FORMAT = 1
-"""The layout. A release reads the one before it and its own."""
+"""The layout above, by which states are hashed. FORMATS below says what else this release reads."""
 BOUNDS_VERSION = 1
 """The bounds below. States of different bounds do not compare."""
 HISTORY_LIMIT = 50
@@ -33,11 +33,14 @@ HISTORY_KINDS = ("view", "click", "cart", "uncart", "hide", "unhide", "purchase"
 KIND_CODES = {kind: code for code, kind in enumerate(HISTORY_KINDS, start=1)}
 
 _HEAD = struct.Struct(">BB6s6s6H")
+_HEAD_NUMBERS = struct.Struct(">BBHIHI6H")
+"""The same layout, for writing: u48 in two parts."""
 _INTERACTION = struct.Struct(">6sQBHQ")
 _MARK = struct.Struct(">6sQB")
 INTERACTION_BYTES = _INTERACTION.size
 MARK_BYTES = _MARK.size
 TIME_BYTES = 6
+_LOW = 0xFFFF_FFFF
 ID = slice(TIME_BYTES, TIME_BYTES + 8)
 """Entries of both kinds begin with their time, then what they are found by: event or key."""
 
@@ -102,44 +105,78 @@ class UserState(msgspec.Struct, frozen=True, gc=False):
         """The keys whose latest flag in one of MAPS is set."""
         return {key for _, key, flag in _MARK.iter_unpack(self.maps[MAPS.index(name)]) if flag}
 
-    def encode(self) -> bytes:
-        counts = (len(entries) // MARK_BYTES for entries in self.maps)
-        head = _HEAD.pack(
-            FORMAT,
-            BOUNDS_VERSION,
-            self.erased_to_ms.to_bytes(TIME_BYTES, "big"),
-            self.newest_appended_ms.to_bytes(TIME_BYTES, "big"),
-            len(self.history) // INTERACTION_BYTES,
-            *counts,
-        )
-        return b"".join((head, self.history, *self.maps))
+    def encode(self, layout: int = FORMAT) -> bytes:
+        """Raises KeyError for a format that this release does not write."""
+        return FORMATS[layout].encode(self)
 
     @classmethod
     def decode(cls, data: bytes) -> "UserState":
-        """Raises ValueError for another format, other bounds or a length that does not fit."""
-        if len(data) < _HEAD.size:
-            raise ValueError(f"a user state of {len(data)} bytes has no head")
-        version, bounds, erased, newest, *counts = _HEAD.unpack_from(data)
-        if (version, bounds) != (FORMAT, BOUNDS_VERSION):
-            raise ValueError(
-                f"user state format {version} with bounds {bounds} is not known;"
-                f" this release reads format {FORMAT} with bounds {BOUNDS_VERSION}"
+        """Raises UnknownFormatError for a format that this release does not read, ValueError for
+        a length that does not fit.
+        """
+        layout = data[0] if data else 0
+        if layout not in FORMATS:
+            raise UnknownFormatError(
+                f"user state format {layout} is not known; this release reads {sorted(FORMATS)}"
             )
-        sizes = [counts[0] * INTERACTION_BYTES, *(count * MARK_BYTES for count in counts[1:])]
-        if len(data) != _HEAD.size + sum(sizes):
-            raise ValueError(f"a user state of {len(data)} bytes does not hold {counts} entries")
-        parts, start = [], _HEAD.size
-        for size in sizes:
-            parts.append(data[start : start + size])
-            start += size
-        return cls(
-            int.from_bytes(erased, "big"),
-            int.from_bytes(newest, "big"),
-            parts[0],
-            (parts[1], parts[2], parts[3], parts[4], parts[5]),
+        return FORMATS[layout].decode(data)
+
+
+class UnknownFormatError(ValueError):
+    """Written by a release that this one knows nothing of: a newer one, or one long gone."""
+
+
+class Format(NamedTuple):
+    """One layout. `decode` raises ValueError, UnknownFormatError for bounds it does not know."""
+
+    encode: Callable[[UserState], bytes]
+    decode: Callable[[bytes], UserState]
+
+
+def _encode_1(state: UserState) -> bytes:
+    bought, seen, hidden, cart, followed = state.maps
+    erased_ms, newest_ms = state.erased_to_ms, state.newest_appended_ms
+    head = _HEAD_NUMBERS.pack(
+        1,
+        BOUNDS_VERSION,
+        erased_ms >> 32,
+        erased_ms & _LOW,
+        newest_ms >> 32,
+        newest_ms & _LOW,
+        len(state.history) // INTERACTION_BYTES,
+        len(bought) // MARK_BYTES,
+        len(seen) // MARK_BYTES,
+        len(hidden) // MARK_BYTES,
+        len(cart) // MARK_BYTES,
+        len(followed) // MARK_BYTES,
+    )
+    return b"".join((head, state.history, bought, seen, hidden, cart, followed))
+
+
+def _decode_1(data: bytes) -> UserState:
+    if len(data) < _HEAD.size:
+        raise ValueError(f"a user state of {len(data)} bytes has no head")
+    _, bounds, erased, newest, *counts = _HEAD.unpack_from(data)
+    if bounds != BOUNDS_VERSION:
+        raise UnknownFormatError(
+            f"user state bounds {bounds} are not known; this release reads {BOUNDS_VERSION}"
         )
+    sizes = [counts[0] * INTERACTION_BYTES, *(count * MARK_BYTES for count in counts[1:])]
+    if len(data) != _HEAD.size + sum(sizes):
+        raise ValueError(f"a user state of {len(data)} bytes does not hold {counts} entries")
+    parts, start = [], _HEAD.size
+    for size in sizes:
+        parts.append(data[start : start + size])
+        start += size
+    bought, seen, hidden, cart, followed = parts[1:]
+    maps = (bought, seen, hidden, cart, followed) if any(counts[1:]) else EMPTY.maps
+    return UserState(int.from_bytes(erased, "big"), int.from_bytes(newest, "big"), parts[0], maps)
 
 
+FORMATS: Mapping[int, Format] = {FORMAT: Format(_encode_1, _decode_1)}
+"""What this release reads: the format before its own and its own. It writes the older one until
+the setting `state_format`, raised when every region runs it, says otherwise.
+"""
 EMPTY = UserState()
 
 POSITION_KEY = b"P"
@@ -155,5 +192,18 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     again starts anew) to the next offset to read.
     """
 
-    format: int = FORMAT
+    format: int = 1
+    offsets: dict[str, int]
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """The changelog's marker: every effect of the input before `offsets` is in the states before
+    this record. `fold` is the version of the fold that made them, `changelog` Kafka's id of the
+    topic that holds them: a marker that got into a changelog made again says nothing about it.
+    """
+
+    format: int = 1
+    bounds: int = BOUNDS_VERSION
+    fold: int
+    changelog: str
     offsets: dict[str, int]
