@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.events import KINDS, Kind
+from schemas.state import FORMAT, FORMATS
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """Written as `a,b,c`."""
@@ -43,22 +44,67 @@ class Settings(BaseSettings):
     late_deadline_ms: int = Field(
         5000,
         ge=1,
-        description="for scoring asks that were late when read; nobody waits for these",
+        description="for a request of asks that were late when read; nobody waits for these",
+    )
+    lag_bound_s: float = Field(
+        60.0,
+        gt=0,
+        description="how much older the oldest unanswered ask of a partition may grow while it"
+        " waits for Triton; then the fallback answers until the partition has caught up",
     )
     fetch_wait_ms: int = Field(
         25, ge=0, le=1000, description="the broker gathers records this long; fewer transactions"
     )
     pending_records: int = Field(
-        20_000, ge=1, description="read and not yet processed, all partitions; then reading stops"
+        100_000,
+        ge=1,
+        description="read and not yet processed, all partitions; one that has its share is paused",
     )
     batch_records: int = Field(
-        2_000, ge=1, description="at most in one transaction, so that its commit stays short"
+        25_000,
+        ge=1,
+        description="at most in one transaction; the larger a batch of a backlog, the fewer slates,"
+        " for each answers all asks before it",
     )
     archive_block_rows: int = Field(
         5_000, ge=1, description="at most in one insert; ClickHouse likes thousands"
     )
+    transactions_per_s: int = Field(
+        600,
+        ge=1,
+        description="of a worker, shared by its partitions: each costs .7 ms of CPU, so the more"
+        " partitions, the longer each gathers",
+    )
     commit_deadline_ms: int = Field(
         60_000, ge=1, description="for one transaction with its retries; then the worker exits"
+    )
+    state_dir: str = Field(
+        "",
+        description="of this worker alone, kept between its starts; empty: a folder that goes with"
+        " the process, so each start reads the whole changelog",
+    )
+    state_format: int = Field(
+        FORMAT,
+        description="of the states written; raised once every region runs a release that reads it",
+    )
+    hot_mb: int = Field(
+        512, ge=1, description="for states in memory, all partitions of this worker together"
+    )
+    flush_s: float = Field(
+        10.0,
+        gt=0,
+        description="a cycle that writes all changed states to the changelog takes so long, and so"
+        " long is what a start folds again; far below the retention of the input",
+    )
+    accept_lost_input: bool = Field(
+        default=False,
+        description="open partitions whose input was removed by retention before it was folded",
+    )
+    instance: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        description="static membership: a restart within the session timeout moves no partition;"
+        " empty: dynamic",
     )
     session_timeout_ms: int = Field(
         6_000, ge=1000, description="without a heartbeat a worker's partitions move to others"
@@ -70,6 +116,13 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(word.strip() for word in value.split(",") if word.strip())
+
+    @field_validator("state_format")
+    @classmethod
+    def _written(cls, layout: int) -> int:
+        if layout not in FORMATS:
+            raise ValueError(f"this release writes the formats {sorted(FORMATS)}")
+        return layout
 
     @field_validator("asking_kinds")
     @classmethod

@@ -1,6 +1,7 @@
 """The whole graph on one page: which stage reads what, and what it writes.
 
-    user-events ──► recommend ──► recommendations, user-events.dead-letter, user-state.changelog
+    user-events, user-state.joins
+                ──► recommend ──► recommendations, user-events.dead-letter, user-state.changelog
     item-updates ─► catalogue ──► item-vectors, user-events.dead-letter
     every topic ──► archive ────► ClickHouse
 
@@ -28,6 +29,7 @@ from schemas.topics import (
     ITEM_VECTORS,
     RECOMMENDATIONS,
     STATE_CHANGELOG,
+    STATE_JOINS,
     TOPICS,
     USER_EVENTS,
     Topic,
@@ -45,6 +47,8 @@ class Node:
     reads: tuple[Topic, ...]
     writes: tuple[Topic, ...]
     commits: Literal["transaction", "offsets"]
+    reads_along: tuple[Topic, ...] = ()
+    """Of these, whoever holds a partition of the first reads the same partition."""
     reads_in_full: tuple[Topic, ...] = ()
 
     @property
@@ -57,6 +61,7 @@ RECOMMEND = Node(
     reads=(USER_EVENTS,),
     writes=(RECOMMENDATIONS, DEAD_LETTERS, STATE_CHANGELOG),
     commits="transaction",
+    reads_along=(STATE_JOINS,),
     reads_in_full=(*CONTROL, ITEM_UPDATES, ITEM_VECTORS),
 )
 CATALOGUE = Node(

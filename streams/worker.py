@@ -4,16 +4,20 @@ Builds the Faust app of one stage and runs it until SIGTERM. Anything fatal ends
 once with an exit code of its own (streams/lane/errors.py); whoever supervises it starts it again.
 """
 
+import atexit
 import faulthandler
 import gc
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import faust
+from confluent_kafka import KafkaException
 from faust.app.base import BootStrategy
 from prometheus_client import start_http_server
 from pydantic import ValidationError
@@ -25,6 +29,7 @@ from streams.lane.contract import Batch, Stage
 from streams.lane.errors import LaneError, TopicError
 from streams.lane.lane import Lane
 from streams.lane.offsets import OffsetCheckpoint
+from streams.lane.opening import Opening
 from streams.lane.transport import BatchSchema, Transport
 from streams.settings import Settings, settings_sentence
 from streams.topology import GRAPH, Node, copies
@@ -61,16 +66,18 @@ def build(node: Node, stage: Stage, settings: Settings) -> App:
     )
     app.boot_strategy = _NoProducer(app)
     app.conf.stream_wait_empty = False
+    checkpoint = _checkpoint(node, settings)
+    along = tuple(topic.name for topic in node.reads_along)
     lane = Lane(
         stage,
         node.name,
-        _checkpoint(node, settings),
-        lambda topic: copies(BY_NAME[topic], settings.peers),
-        lambda topics: partition_counts(settings, topics),
+        checkpoint,
+        lambda topic: (*copies(BY_NAME[topic], settings.peers), *along),
+        Opening(checkpoint, stage, settings, to_the_end=along),
         settings,
         fatal,
     )
-    app.lane_transport = Transport(app, lane, node.group)
+    app.lane_transport = Transport(app, lane, node.group, partition_counts(settings, node))
     names = [topic.name for topic in node.reads]
 
     @app.agent(app.topic(*names, schema=BatchSchema(), acks=False), name=node.name)
@@ -84,27 +91,37 @@ def build(node: Node, stage: Stage, settings: Settings) -> App:
 
 def _checkpoint(node: Node, settings: Settings) -> Checkpoint:
     if node.commits == "transaction":
-        return TransactionalCheckpoint(settings, node.group)
+        return TransactionalCheckpoint(settings, node.group, _state_dir(settings))
     return OffsetCheckpoint(settings, node.group)
 
 
-def partition_counts(settings: Settings, topics: Sequence[str]) -> Mapping[str, int]:
-    """How many partitions each topic and its copies have. Raises TopicError where that is wrong."""
+def _state_dir(settings: Settings) -> Path:
+    """Where the stores are; without a setting in a folder that goes with this process."""
+    if settings.state_dir:
+        return Path(settings.state_dir)
+    folder = tempfile.mkdtemp(prefix="tidemill-state-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def partition_counts(settings: Settings, node: Node) -> Mapping[str, int]:
+    """How many partitions each topic of the group has. Raises TopicError where one that this node
+    uses is missing or has another number than it must.
+    """
     found = clients.administrator(settings).list_topics(timeout=_TIMEOUT_S)
     counts: dict[str, int] = {}
-    for name in topics:
-        topic = BY_NAME[name]
-        for copy in copies(topic, settings.peers):
-            if copy not in found.topics:
-                raise TopicError(f"topic {copy} does not exist; `tidemill topics` creates it")
-            count = len(found.topics[copy].partitions)
+    for topic in (*node.reads, *node.reads_along, *node.writes):
+        for name in copies(topic, settings.peers) if topic in node.reads else (topic.name,):
+            if name not in found.topics:
+                raise TopicError(f"topic {name} does not exist; `tidemill topics` creates it")
+            count = len(found.topics[name].partitions)
             if topic.partitions is Partitions.BY_USER and count != settings.partitions:
                 raise TopicError(
-                    f"topic {copy} has {count} partitions,"
+                    f"topic {name} has {count} partitions,"
                     f" TIDEMILL_PARTITIONS says {settings.partitions}"
                 )
-            counts.setdefault(name, count)
-    return counts
+            counts.setdefault(topic.name, count)
+    return {topic.name: counts[topic.name] for topic in node.reads}
 
 
 def fatal(error: BaseException) -> NoReturn:
@@ -131,7 +148,10 @@ def main(arguments: Sequence[str]) -> None:
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
     node = GRAPH[arguments[0]]
-    app = build(node, _stage(node, settings), settings)
+    try:
+        app = build(node, _stage(node, settings), settings)
+    except (LaneError, KafkaException) as error:
+        fatal(error)
     start_http_server(settings.metrics_port, addr="127.0.0.1")
     # What lives from here on lives for ever: the collector need not look at it again.
     gc.collect()

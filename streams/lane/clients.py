@@ -1,12 +1,17 @@
 """How the lane's Kafka clients are configured, and why."""
 
+import itertools
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams.lane.errors import DeadlineError
 from streams.settings import Settings
+
+T = TypeVar("T")
 
 READER_GROUP = "tidemill-reader"
 """librdkafka wants a group id even of a consumer that never joins one."""
@@ -60,6 +65,7 @@ def member(settings: Settings, group: str, on_error: Callable[[KafkaError], None
             # A topic made a moment ago is found in seconds, not in five minutes.
             "topic.metadata.refresh.interval.ms": 10_000,
             "error_cb": on_error,
+            **({"group.instance.id": settings.instance} if settings.instance else {}),
         }
     )
 
@@ -103,12 +109,20 @@ def administrator(settings: Settings) -> AdminClient:
 def read_to_end(consumer: Consumer, start: list[TopicPartition]) -> Iterator[Message]:
     """Every record from `start` up to the end as each partition is reached once.
 
-    Raises KafkaException for what librdkafka cannot get over by itself.
+    Raises KafkaException for what librdkafka cannot get over by itself, DeadlineError where
+    nothing comes for too long.
     """
     consumer.assign(start)
     open_partitions = {(part.topic, part.partition) for part in start}
+    ends = time.monotonic() + _STALL_S
     while open_partitions:
-        for message in fetch(consumer, 1.0):
+        messages = fetch(consumer, 1.0)
+        if messages:
+            ends = time.monotonic() + _STALL_S
+        elif time.monotonic() > ends:
+            waiting = ", ".join(f"{topic}-{part}" for topic, part in sorted(open_partitions))
+            raise DeadlineError(f"nothing came of {waiting} for {_STALL_S:.0f} s; is Kafka up?")
+        for message in messages:
             error = message.error()
             if error is None:
                 yield message
@@ -118,6 +132,43 @@ def read_to_end(consumer: Consumer, start: list[TopicPartition]) -> Iterator[Mes
                 raise KafkaException(error)
 
 
+def again(call: Callable[[], T]) -> T:
+    """What a call gives, repeated while the broker refuses for the moment: a leader that moves, a
+    topic made just now. Raises KafkaException for anything else, or when it lasts.
+    """
+    ends = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            return call()
+        except KafkaException as error:
+            if error.args[0].code() not in TRANSIENT or time.monotonic() > ends:
+                raise
+            time.sleep(_AGAIN_S)
+
+
+def watermarks(consumer: Consumer, log: TopicPartition) -> tuple[int, int]:
+    """The first offset of a partition and the one behind its last."""
+    found: tuple[int, int] = again(lambda: consumer.get_watermark_offsets(log, timeout=_TIMEOUT_S))
+    return found
+
+
+def backwards(consumer: Consumer, log: TopicPartition) -> Iterator[list[Message]]:
+    """A partition's records from its end to its start, in steps that grow; each step in order."""
+    start, end = watermarks(consumer, log)
+    step = _FIRST_STEP
+    while end > start:
+        begin = max(start, end - step)
+        tail = read_to_end(consumer, [TopicPartition(log.topic, log.partition, begin)])
+        yield list(before(tail, end))
+        end = begin
+        step *= 4
+
+
+def before(messages: Iterator[Message], offset: int) -> Iterator[Message]:
+    """Those of one partition before an offset."""
+    return itertools.takewhile(lambda message: message.offset() < offset, messages)
+
+
 def fetch(consumer: Consumer, timeout_s: float) -> list[Message]:
     """What is there, as soon as anything is: `consume` alone waits for a full list or its end."""
     first = consumer.poll(timeout_s)
@@ -125,6 +176,11 @@ def fetch(consumer: Consumer, timeout_s: float) -> list[Message]:
 
 
 _CHUNK = 10_000
+_STALL_S = 60.0
+_TIMEOUT_S = 30.0
+_AGAIN_S = 0.2
+_FIRST_STEP = 256
+"""Records read backwards at first: those of the last batches."""
 
 
 def is_end(error: KafkaError) -> bool:
@@ -139,6 +195,13 @@ TRANSIENT = frozenset(
         KafkaError._RESOLVE,  # noqa: SLF001
         KafkaError._TIMED_OUT,  # noqa: SLF001
         KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001
+        KafkaError._DESTROY_BROKER,  # noqa: SLF001
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.NOT_COORDINATOR,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,

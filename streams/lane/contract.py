@@ -6,9 +6,15 @@ cannot do at all (the worker then exits and starts again from the last commit); 
 use it returns as a dead letter.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from streams.state.flushing import NOTHING, Slice
+from streams.state.store import Store
 
 Headers = list[tuple[str, bytes]]
 
@@ -40,22 +46,48 @@ class Slot:
         return f"{self.topic}-{self.partition}"
 
 
-@dataclass(frozen=True)
-class Batch:
-    """The records fetched for one slot since the last batch, in order within each topic."""
+Offsets = Mapping[str, int]
+"""Topic -> the next offset to read, of a slot's partition."""
 
-    slot: Slot
+
+class Run(NamedTuple):
+    """Records of one topic, in its order."""
+
+    topic: str
     records: Sequence[Record]
 
 
 @dataclass(frozen=True)
-class Produced:
+class Batch:
+    """The records fetched for one slot since the last batch; none, where the stage wanted a batch
+    for what it has to do besides. `before` and `behind` are the slot's whole position.
+    """
+
+    slot: Slot
+    runs: Sequence[Run]
+    before: Offsets
+    behind: Offsets
+
+    def __str__(self) -> str:
+        runs = (f"{len(records)} records of {topic}" for topic, records in self.runs)
+        return f"{self.slot} at {dict(self.before)} ({', '.join(runs)})"
+
+    @property
+    def size(self) -> int:
+        return sum(len(run.records) for run in self.runs)
+
+    @property
+    def records(self) -> list[Record]:
+        return list(chain.from_iterable(run.records for run in self.runs))
+
+
+class Produced(msgspec.Struct, frozen=True, gc=False):
     """A record to write. Without a partition, Kafka's own partitioner (murmur2) places it."""
 
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: Headers = field(default_factory=list)
+    headers: Headers = msgspec.field(default_factory=list)
     partition: int | None = None
 
 
@@ -67,6 +99,18 @@ class Outcome:
     """Commits with the position, or not at all."""
     forward: Sequence[Produced] = ()
     """Acknowledged before the commit and never part of it; may repeat."""
+    flush: Slice = NOTHING
+    """Of the states; commits with the position, then goes to the slot's store."""
+
+
+StageWait = Literal["ownership", "triton", "clickhouse", "logs"]
+"""For what a stage waits: this region publishes for no origin, a server does not answer, or the
+logs are being read for asks that are due.
+"""
+Wait = StageWait | Literal["agent", "stage", "commit", "records"]
+"""For what an open slot waits. Besides: its batch is on its way through Faust, with its stage or
+being committed for long; the broker gives no more records though there are some.
+"""
 
 
 class Stage(Protocol):
@@ -78,11 +122,18 @@ class Stage(Protocol):
     async def stop(self) -> None:
         """Called once, after the last slot was closed."""
 
-    def open(self, slot: Slot) -> None:
-        """Called before anything else of a slot, in a thread of the lane."""
+    def open(self, slot: Slot, store: Store | None) -> None:
+        """Called before anything else of a slot, in a thread of the lane; again, should opening
+        begin anew. `store` has the states as of the last marker; None for a stage without.
+        """
 
-    def replay(self, slot: Slot, records: Iterable[Record]) -> None:
-        """Fold records that were committed before: no output, called in a thread of the lane."""
+    def replay(self, slot: Slot, topic: str, records: Iterable[Record]) -> None:
+        """Fold what the store may lack: no output, called in a thread of the lane."""
+
+    def wants(self, slot: Slot, behind: Offsets) -> bool:
+        """Whether there is something to do for a slot that has no records. `behind`: its position.
+        Asked several times a second.
+        """
 
     async def process(self, batch: Batch) -> Outcome:
         """Called for one batch a slot at a time; batches of different slots overlap."""
@@ -90,5 +141,35 @@ class Stage(Protocol):
     def committed(self, batch: Batch, outcome: Outcome) -> None:
         """What `process` returned is permanent now: the moment to count it."""
 
+    def report(self, slot: Slot, behind: Offsets) -> StageWait | None:
+        """Asked once a second of an open slot: set its gauges, and tell what it waits for."""
+
+    def drain(self, slot: Slot, behind: Offsets) -> Outcome | None:
+        """What should be committed before a slot is given up in good order; asked again until
+        there is nothing left.
+        """
+
     def close(self, slot: Slot) -> None:
         """The slot belongs to somebody else now; drop what is held for it."""
+
+
+class Stateless:
+    """What a stage promises that holds nothing for a slot; the rest is its own."""
+
+    def open(self, slot: Slot, store: Store | None) -> None:
+        """Nothing is held for a slot."""
+
+    def replay(self, slot: Slot, topic: str, records: Iterable[Record]) -> None:
+        """Nothing is held that could be made again."""
+
+    def wants(self, slot: Slot, behind: Offsets) -> bool:  # noqa: ARG002
+        return False
+
+    def report(self, slot: Slot, behind: Offsets) -> StageWait | None:
+        """Nothing is held that could be told."""
+
+    def drain(self, slot: Slot, behind: Offsets) -> Outcome | None:
+        """Nothing is left to write."""
+
+    def close(self, slot: Slot) -> None:
+        """Nothing is held for a slot."""

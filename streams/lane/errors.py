@@ -38,3 +38,31 @@ class StageError(LaneError):
     """A stage raised: a bug, or a server that refused the data itself."""
 
     exit_code = 14
+
+
+class StateError(LaneError):
+    """States that this release cannot read, or input that is gone before it was folded."""
+
+    exit_code = 15
+
+
+class DiskError(LaneError):
+    """The disk under TIDEMILL_STATE_DIR is full, damaged, or another worker's."""
+
+    exit_code = 16
+
+
+SENTENCES = {
+    1: "it ended with an error before it could say more; its log has the traceback",
+    2: "a setting is wrong",
+    LaneError.exit_code: "an error that nobody expected, or that Kafka does not take back",
+    FencedError.exit_code: "another worker holds its partition now",
+    DeadlineError.exit_code: "something it waits for did not happen in time",
+    TopicError.exit_code: "a topic is missing or not as the settings say",
+    StageError.exit_code: "a stage raised: a bug, or a server that refused the data itself",
+    StateError.exit_code: "states it cannot read, or input that is gone before it was folded",
+    DiskError.exit_code: "its state's disk is full, damaged, or another worker's",
+}
+"""What each exit code of a worker says to a person; the message of the error itself is in its log,
+behind CRITICAL.
+"""

@@ -8,48 +8,46 @@ records that the reader appends. What goes wrong anywhere ends the worker by `fa
 import asyncio
 import logging
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
 
-from confluent_kafka import Message
+from confluent_kafka import Message, TopicPartition
 
+from schemas.state import UnknownFormatError
 from streams import metrics
 from streams.lane.checkpoint import Checkpoint
 from streams.lane.contract import Batch, Outcome, Slot, Stage
-from streams.lane.errors import Fatal, LaneError, StageError
+from streams.lane.errors import (
+    DeadlineError,
+    DiskError,
+    Fatal,
+    LaneError,
+    StageError,
+    StateError,
+    TopicError,
+)
+from streams.lane.figures import Figures
+from streams.lane.guard import Guard
+from streams.lane.held import Held
 from streams.lane.member import Member
 from streams.lane.offsets import OffsetCheckpoint
-from streams.lane.opening import open_slot
+from streams.lane.opening import GivenUpError, Opening
 from streams.lane.reader import Reader
+from streams.lane.settling import drain, settle
 from streams.settings import Settings
+from streams.state.store import StoreError
 
 log = logging.getLogger(__name__)
 
-_THREADS = 4
-_GRACE_S = 5.0
-"""For a batch in hand when its slot is given up; a stage may wait much longer for its server."""
+_OPENING = 4
+"""Partitions restored at once: Kafka and the disk serve so many well."""
+_COMMITTING = 16
+"""Transactions at once: a commit mostly waits for the broker."""
+_TICK_S = 0.1
 _REPORT_S = 1.0
-
-
-@dataclass(eq=False)
-class _Held:
-    """A slot that this worker holds."""
-
-    slot: Slot
-    waiting: deque[Message] = field(default_factory=deque)
-    opening: asyncio.Task[None] | None = None
-    is_open: bool = False
-    offered: Batch | None = None
-    """The batch that is on its way through Faust or being processed."""
-    running: asyncio.Task[None] | None = None
-    """What processes and commits it."""
-    processing: asyncio.Future[Outcome] | None = None
-    """The stage's part of that."""
-    processed: dict[tuple[str, int], int] = field(default_factory=dict)
-    """The offset behind the last commit, of each (topic, partition) read for the slot."""
+_CHECK_S = 5.0
+_OFFERED_DEADLINE_S = 60.0
+"""For a batch to reach the stage through Faust; it takes a millisecond."""
 
 
 class Lane:
@@ -61,43 +59,42 @@ class Lane:
         stage_name: str,
         checkpoint: Checkpoint,
         feeds: Callable[[str], Sequence[str]],
-        partition_counts: Callable[[Sequence[str]], Mapping[str, int]],
+        opening: Opening,
         settings: Settings,
         fatal: Fatal,
     ) -> None:
-        """`feeds` gives, for a topic of the group, all topics whose same partition is read;
-        `partition_counts` checks the topics of the group and counts their partitions.
-        """
+        """`feeds` gives, for a topic of the group, all topics whose same partition is read."""
         self._stage = stage
         self._name = stage_name
         self._checkpoint = checkpoint
         self._feeds = feeds
-        self._partition_counts = partition_counts
+        self._opening = opening
         self._settings = settings
         self._fatal = fatal
-        self._held: dict[Slot, _Held] = {}
-        self._opening = ThreadPoolExecutor(_THREADS, "lane-open")
-        self._committing = ThreadPoolExecutor(_THREADS, "lane-commit")
+        self._guard = Guard(fatal)
+        self._pace_s = 1 / settings.transactions_per_s if checkpoint.transactional else 0.0
+        self._held: dict[Slot, Held] = {}
+        self._open_pool = ThreadPoolExecutor(_OPENING, "lane-open")
+        self._commit_pool = ThreadPoolExecutor(_COMMITTING, "lane-commit")
         self._member: Member | None = None
         self.batches: asyncio.Queue[Batch] = asyncio.Queue()
 
-    async def start(self, group: str, topics: Sequence[str]) -> Mapping[str, int]:
-        """Make the stage ready and join the group; returns how many partitions each topic has."""
+    async def start(self, group: str, topics: Sequence[str]) -> None:
+        """Make the stage ready and join the group."""
         self._loop = asyncio.get_running_loop()
         try:
-            counts = await asyncio.to_thread(self._partition_counts, topics)
             await self._stage.start()
-            self.reader = Reader(self._settings, self, self._fatal)
+            self.reader = Reader(self._settings, self, self._from_reader)
             self._member = Member(self._settings, group, topics, self, self._fatal)
         except Exception as error:
             self._fatal(error)
             raise
+        self._commits_offsets = isinstance(self._checkpoint, OffsetCheckpoint)
         if isinstance(self._checkpoint, OffsetCheckpoint):
             self._checkpoint.commit_offsets = self._member.commit
         self.reader.start()
         self._member.start()
-        self._reporting = asyncio.create_task(self._report_lag())
-        return counts
+        self._ticking = [self._guard.task(self._tick()), self._guard.task(self._check())]
 
     async def stop(self) -> None:
         """Finish what is in flight, give all slots up, leave the group."""
@@ -107,75 +104,107 @@ class Lane:
             await asyncio.to_thread(self._member.join)
             self.reader.stop()
             await asyncio.to_thread(self.reader.join)
-            self._reporting.cancel()
+            for task in self._ticking:
+                task.cancel()
             await self._stage.stop()
-        self._opening.shutdown()
-        self._committing.shutdown()
+        self._open_pool.shutdown()
+        self._commit_pool.shutdown()
 
     # Told by the member's thread.
 
     def assigned(self, slots: Sequence[Slot]) -> None:
-        self._loop.call_soon_threadsafe(self._assigned, slots)
+        self._loop.call_soon_threadsafe(self._guard.call, self._assigned, slots)
 
     def revoked(self, slots: Sequence[Slot], *, lost: bool) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(self._close(slots, lost=lost), self._loop)
 
     # Told by the reader's thread.
 
-    def deliver(self, slot: Slot, records: list[Message]) -> None:
+    def deliver(self, slot: Slot, topic: str, records: list[Message]) -> None:
         held = self._held.get(slot)
         if held is None:
             return
-        held.waiting.extend(records)
-        # The loop looks at `waiting` after it has cleared `offered`, so none is overlooked.
+        held.deliver(topic, records)
+        # The loop looks for records after it has cleared `offered`, so none is overlooked.
         if held.offered is None:
-            self._loop.call_soon_threadsafe(self._offer, held)
+            self._loop.call_soon_threadsafe(self._guard.call, self._offer, held)
 
     def waiting(self) -> Mapping[Slot, int]:
-        return {slot: len(held.waiting) for slot, held in tuple(self._held.items())}
+        return {slot: held.waiting for slot, held in tuple(self._held.items())}
 
     # In the event loop's thread.
 
     def _assigned(self, slots: Sequence[Slot]) -> None:
         log.info("assigned %s", ", ".join(map(str, slots)) or "nothing")
         for slot in slots:
-            held = self._held[slot] = _Held(slot)
-            held.opening = asyncio.create_task(self._open(held))
+            held = self._held[slot] = Held(slot, Figures(self._name, slot))
+            if self._checkpoint.transactional:
+                metrics.phase(slot.partition, "queued")
+            held.opening = self._guard.task(self._open(held))
 
-    async def _open(self, held: _Held) -> None:
+    async def _open(self, held: Held) -> None:
         slot, began = held.slot, time.monotonic()
         try:
             feeds = await self._loop.run_in_executor(
-                self._opening,
-                open_slot,
-                slot, self._feeds(slot.topic), self._checkpoint, self._stage, self._settings,
-            )  # fmt: skip
+                self._open_pool,
+                self._opening.open,
+                slot,
+                self._feeds(slot.topic),
+                lambda: self._held.get(slot) is held,
+            )
             if self._held.get(slot) is held:
                 held.is_open = True
-                held.processed = {(feed.topic, feed.partition): feed.offset for feed in feeds}
+                held.processed = {feed.topic: feed.offset for feed in feeds}
                 await asyncio.wrap_future(self.reader.add(slot, feeds))
+        except GivenUpError:
+            log.info("%s was given up while it was opened", slot)
         except Exception as error:  # noqa: BLE001
-            self._fatal(error)
+            self._fatal(_with_exit_code(error, slot))
         else:
             log.info("%s is open after %.1f s", slot, time.monotonic() - began)
 
-    def _offer(self, held: _Held) -> None:
-        """Make a batch of what waits, unless one is under way."""
-        if held.offered is not None or not held.is_open or not held.waiting:
+    def _offer(self, held: Held) -> None:
+        """Make a batch of what waits, unless one is under way or the last one was just now."""
+        if held.offered is not None or not held.is_open or held.paced is not None:
             return
-        size = min(len(held.waiting), self._settings.batch_records)
-        records = [held.waiting.popleft() for _ in range(size)]
-        held.offered = Batch(held.slot, records)
+        early_s = held.offered_at + self._pace_s * len(self._held) - time.monotonic()
+        if early_s > 0:
+            held.paced = self._loop.call_later(early_s, self._guard.call, self._on_time, held)
+            return
+        runs = held.take(self._settings.batch_records)
+        behind: Mapping[str, int]
+        if runs:
+            behind = {**held.processed, **{run.topic: run.records[-1].offset() + 1 for run in runs}}
+        else:
+            behind = self._idle_position(held)
+            if not self._stage.wants(held.slot, behind):
+                return
+        held.offered = Batch(held.slot, runs, held.processed, behind)
+        held.offered_at = time.monotonic()
         self.batches.put_nowait(held.offered)
+
+    def _on_time(self, held: Held) -> None:
+        held.paced = None
+        self._offer(held)
+
+    def _idle_position(self, held: Held) -> Mapping[str, int]:
+        """Behind the last record there may be markers of transactions, which nobody delivers."""
+        reached = {
+            topic: max(at, self.reader.positions.get((topic, held.slot.partition), at))
+            for topic, at in held.processed.items()
+        }
+        # The reader moves its position after it delivered: look at the records second.
+        return reached if held.is_idle else held.processed
 
     def run(self, batch: Batch) -> None:
         """Process and commit a batch beside those of other slots."""
         held = self._held.get(batch.slot)
         if held is None or held.offered is not batch:
             return  # given up since; whoever holds the slot now reads these records again
-        held.running = asyncio.create_task(self._run(held, batch))
+        held.running_batch = batch
+        held.running = self._guard.task(self._run(held, batch))
 
-    async def _run(self, held: _Held, batch: Batch) -> None:
+    async def _run(self, held: Held, batch: Batch) -> None:
         held.processing = asyncio.ensure_future(self._stage.process(batch))
         try:
             outcome = await held.processing
@@ -183,76 +212,114 @@ class Lane:
             if held.is_open:
                 raise
             return  # given up before anything was committed; its next holder reads it again
-        except LaneError as error:
-            self._fatal(error)
-            return
         except Exception as error:  # noqa: BLE001
-            first = batch.records[0]
-            where = f"{first.topic()}-{first.partition()} from offset {first.offset()}"
-            wrapped = StageError(f"{self._name} failed on {len(batch.records)} records of {where}")
-            wrapped.__cause__ = error
+            wrapped = _with_exit_code(error, held.slot)
+            if not isinstance(wrapped, LaneError):
+                wrapped = StageError(f"{self._name} failed on {batch}")
+                wrapped.__cause__ = error
             self._fatal(wrapped)
             return
-        behind: dict[tuple[str, int], int] = {}
-        counts: Counter[tuple[str, int]] = Counter()
-        for record in batch.records:
-            feed = record.topic(), record.partition()
-            behind[feed] = record.offset() + 1
-            counts[feed] += 1
         began = time.monotonic()
-        try:
-            await self._loop.run_in_executor(
-                self._committing, self._checkpoint.commit, batch.slot, behind, outcome
-            )
-        except Exception as error:  # noqa: BLE001
-            self._fatal(error)
+        if not await self._commit(held, batch.behind, outcome):
             return
-        held.processed |= behind
-        for (topic, partition), records in counts.items():
-            metrics.EVENTS.labels(self._name, topic, str(partition)).inc(records)
-        metrics.COMMIT_SECONDS.labels(self._name).observe(time.monotonic() - began)
-        metrics.BATCH_RECORDS.labels(self._name).observe(len(batch.records))
+        held.figures.committed(batch, time.monotonic() - began)
         self._stage.committed(batch, outcome)
         held.offered = None
         self._offer(held)
 
+    async def _commit(self, held: Held, behind: Mapping[str, int], outcome: Outcome) -> bool:
+        try:
+            await self._loop.run_in_executor(
+                self._commit_pool, self._checkpoint.commit, held.slot, behind, outcome
+            )
+        except Exception as error:  # noqa: BLE001
+            self._fatal(error)
+            return False
+        held.processed = behind
+        return True
+
     async def _close(self, slots: Sequence[Slot], *, lost: bool) -> None:
         """Give slots up: nothing new, what is in flight to its end, then let go."""
         closing = [held for slot in slots if (held := self._held.pop(slot, None)) is not None]
+        was_open = {held for held in closing if held.is_open}
         for held in closing:
             held.is_open = False
-            held.waiting.clear()
         await asyncio.gather(*(held.opening for held in closing if held.opening is not None))
         removals = (self.reader.remove(held.slot) for held in closing)
         await asyncio.gather(*(asyncio.wrap_future(removal) for removal in removals))
-        await self._settle(closing)
+        await settle(closing)
+        if not lost:
+            await asyncio.gather(*(drain(held, self._stage, self._commit) for held in was_open))
         for held in closing:
             self._checkpoint.close(held.slot)
             self._stage.close(held.slot)
-            for topic, partition in held.processed:
-                with suppress(KeyError):
-                    metrics.LAG.remove(self._name, topic, str(partition))
+            held.figures.close()
             log.info("%s is given up%s", held.slot, " (lost)" if lost else "")
 
-    async def _settle(self, closing: Sequence[_Held]) -> None:
-        """Wait for what is in flight, but not for a stage that itself waits for somebody: a
-        batch that is not being committed yet can be dropped at no loss.
-        """
-        running = [held.running for held in closing if held.running is not None]
-        if running:
-            await asyncio.wait(running, timeout=_GRACE_S)
-        for held in closing:
-            if held.processing is not None:
-                held.processing.cancel()  # changes nothing where it is done
-        await asyncio.gather(*running)
-
-    async def _report_lag(self) -> None:
+    async def _tick(self) -> None:
+        """Batches for slots without records, lag, and the group's offsets for lag tools."""
+        reported = 0.0
         while True:
-            await asyncio.sleep(_REPORT_S)
-            for held in self._held.values():
-                is_idle = not held.waiting and held.offered is None
-                for feed, processed in held.processed.items():
-                    # Read to the end and nothing in hand: what may follow are markers.
-                    at = self.reader.positions.get(feed, processed) if is_idle else processed
-                    behind = max(0, self.reader.ends.get(feed, 0) - at)
-                    metrics.LAG.labels(self._name, feed[0], str(feed[1])).set(behind)
+            await asyncio.sleep(_TICK_S)
+            now = time.monotonic()
+            for held in tuple(self._held.values()):
+                self._offer(held)
+                self._watch(held, now)
+            if now - reported > _REPORT_S:
+                reported = now
+                self._report(now)
+
+    async def _check(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_S)
+            try:
+                await asyncio.to_thread(self._checkpoint.check)
+            except TopicError as error:
+                await self._leave(error)
+
+    async def _leave(self, error: TopicError) -> None:
+        """An input was deleted, and with it what could be folded again: what it did is written
+        before this worker goes.
+        """
+        open_ = [held for held in self._held.values() if held.is_open]
+        await settle(open_)
+        await asyncio.gather(*(drain(held, self._stage, self._commit) for held in open_))
+        self._fatal(error)
+
+    def _from_reader(self, error: BaseException) -> None:
+        if isinstance(error, TopicError):
+            asyncio.run_coroutine_threadsafe(self._leave(error), self._loop)
+        else:
+            self._fatal(error)
+
+    def _watch(self, held: Held, now: float) -> None:
+        stuck = held.offered is not None and held.running_batch is not held.offered
+        if stuck and now - held.offered_at > _OFFERED_DEADLINE_S:
+            self._fatal(DeadlineError(f"a batch of {held.slot} did not reach its stage"))
+
+    def _report(self, now: float) -> None:
+        offsets = []
+        for held in self._held.values():
+            if not held.is_open:
+                continue
+            topic, partition = held.slot.topic, held.slot.partition
+            at = self._idle_position(held)
+            behind = {
+                feed: max(0, self.reader.ends.get((feed, partition), 0) - processed)
+                for feed, processed in at.items()
+            }
+            held.figures.lags(behind)
+            stage_waits = self._stage.report(held.slot, at)
+            held.figures.waits(*held.wait(stage_waits, sum(behind.values()), now), now)
+            offsets.append(TopicPartition(topic, partition, at[topic]))
+        if offsets and self._member is not None and not self._commits_offsets:
+            self._member.commit_for_tools(offsets)
+
+
+def _with_exit_code(error: Exception, slot: Slot) -> Exception:
+    """What a store or a state in it says, as the error that tells a supervisor the same."""
+    if isinstance(error, StoreError):
+        return DiskError(str(error))
+    if isinstance(error, UnknownFormatError):
+        return StateError(f"{slot}: {error}: start one that reads it")
+    return error

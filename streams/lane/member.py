@@ -64,6 +64,10 @@ class Member(threading.Thread):
             lambda consumer: consumer.commit(offsets=offsets, asynchronous=False)
         )
 
+    def commit_for_tools(self, offsets: list[TopicPartition]) -> None:
+        """The same, not waited for: nobody here reads them."""
+        self._commands.ask(lambda consumer: consumer.commit(offsets=offsets, asynchronous=True))
+
     def run(self) -> None:
         consumer = self._consumer
         try:
@@ -103,6 +107,7 @@ class Member(threading.Thread):
             self._commands.obey(consumer, _POLL_S)  # the last commits of these very slots
             if time.monotonic() > ends:
                 self._on_fatal(DeadlineError(f"{len(parts)} slots were not given up in time"))
+        given_up.result()
         consumer.incremental_unassign(parts)
 
     def _on_error(self, error: KafkaError) -> None:

@@ -9,8 +9,8 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams.lane import positions
-from streams.lane.checkpoint import NextOffsets
-from streams.lane.contract import Outcome, Slot
+from streams.lane.checkpoint import Left, Opened
+from streams.lane.contract import Offsets, Outcome, Slot
 from streams.lane.errors import DeadlineError, LaneError
 from streams.lane.writing import Forward, until
 from streams.settings import Settings
@@ -23,7 +23,7 @@ class OffsetCheckpoint:
     must be harmless when repeated: rows keyed by their own id, dead letters.
     """
 
-    replays = False
+    transactional = False
 
     def __init__(self, settings: Settings, group: str) -> None:
         self._settings = settings
@@ -32,17 +32,18 @@ class OffsetCheckpoint:
         self.commit_offsets: Callable[[list[TopicPartition]], Future[list[TopicPartition]]]
         """The group member's, set when the lane starts."""
 
-    def open(self, slot: Slot, feeds: Sequence[str]) -> dict[str, int | None]:
-        return positions.committed(self._settings, self._group, slot.partition, feeds)
+    def open(self, slot: Slot, feeds: Sequence[str], left: Left) -> Opened:  # noqa: ARG002
+        found = positions.committed(self._settings, self._group, slot.partition, feeds)
+        return Opened(found, found)
 
-    def commit(self, slot: Slot, behind: NextOffsets, outcome: Outcome) -> None:
+    def commit(self, slot: Slot, behind: Offsets, outcome: Outcome) -> None:
         """1. Produce what the stage returned and wait for it. 2. Commit the offsets.
 
         A crash after 1 repeats both. Raises DeadlineError, LaneError.
         """
         deadline = time.monotonic() + self._settings.commit_deadline_ms / 1000
         self._forward((*outcome.forward, *outcome.produce), deadline)  # 1
-        offsets = [TopicPartition(*feed, offset) for feed, offset in behind.items()]
+        offsets = [TopicPartition(topic, slot.partition, at) for topic, at in behind.items()]
         try:
             until(deadline, f"offsets of {slot}", partial(self._commit_offsets, offsets))  # 2
         except KafkaException as raised:
@@ -59,6 +60,9 @@ class OffsetCheckpoint:
         for part in committed:
             if part.error is not None:
                 raise KafkaException(part.error)
+
+    def check(self) -> None:
+        """Kafka forgets a group's offsets of a topic with the topic."""
 
     def close(self, slot: Slot) -> None:
         """Nothing is held for a slot."""

@@ -21,8 +21,6 @@ from streams.lane.errors import TopicError
 from streams.settings import Settings
 
 _TIMEOUT_S = 30.0
-_FIRST_STEP = 256
-"""Records read backwards at first: the last batch's, and some more."""
 
 
 def topic_ids(settings: Settings, topics: Sequence[str]) -> dict[str, str]:
@@ -58,21 +56,13 @@ def last(settings: Settings, partition: int) -> Position:
     """
     consumer = clients.catch_up_reader(settings)
     try:
-        log = TopicPartition(STATE_CHANGELOG.name, partition)
-        start, end = consumer.get_watermark_offsets(log, timeout=_TIMEOUT_S)
-        step = _FIRST_STEP
-        while True:
-            begin = max(start, end - step)
-            found: Message | None = None
-            tail = [TopicPartition(log.topic, log.partition, begin)]
-            for message in clients.read_to_end(consumer, tail):
-                if message.key() == POSITION_KEY:
-                    found = message
-            if found is not None:
-                return _decode(found, partition)
-            if begin == start:
-                return Position(offsets={})
-            step *= 16
+        for messages in clients.backwards(
+            consumer, TopicPartition(STATE_CHANGELOG.name, partition)
+        ):
+            found = [message for message in messages if message.key() == POSITION_KEY]
+            if found:
+                return _decode(found[-1], partition)
+        return Position(offsets={})
     finally:
         consumer.close()
 

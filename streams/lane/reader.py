@@ -1,12 +1,13 @@
 """The thread that reads: records of every partition this worker holds, split by slot.
 
 Only this thread calls its consumer (librdkafka blocks for minutes otherwise); the rest of the
-lane asks it through a queue. It stops reading above a bound of records that wait, all slots
-together, and pauses a slot that holds more than its share, so a slow slot starves nobody.
+lane asks it through a queue. It pauses a slot of which more records wait than its share of the
+bound, so memory stays bounded and a slow slot starves nobody.
 """
 
 import logging
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -17,18 +18,24 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from streams.lane import clients
 from streams.lane.commands import Commands
 from streams.lane.contract import Slot
-from streams.lane.errors import Fatal
+from streams.lane.errors import Fatal, TopicError
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.1
+_PAUSED_POLL_S = 0.005
+"""While a slot is paused: it should go on soon after its records were taken."""
+_LEAST_SHARE = 2_000
+"""Records of one slot that may wait, however many slots there are."""
+_LOOK_S = 0.5
+"""Between two looks at the ends of the partitions."""
 
 
 class Backlog(Protocol):
     """Where records wait until their batch; called in the reader's thread."""
 
-    def deliver(self, slot: Slot, records: list[Message]) -> None: ...
+    def deliver(self, slot: Slot, topic: str, records: list[Message]) -> None: ...
 
     def waiting(self) -> Mapping[Slot, int]:
         """Records that wait, by slot."""
@@ -82,25 +89,28 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         consumer = clients.reader(self._settings)
+        looked = 0.0
         try:
             while not self._stopping.is_set():
                 self._commands.obey(consumer)
-                waiting = self._backlog.waiting()
-                self._pause_and_resume(consumer, waiting)
-                if sum(waiting.values()) >= self._settings.pending_records:
-                    self._stopping.wait(0.005)
-                    continue
-                self._look_at_ends(consumer)
-                self._split(clients.fetch(consumer, _POLL_S if self._slots else 0.02))
+                self._pause_and_resume(consumer)
+                if (now := time.monotonic()) - looked > _LOOK_S:
+                    self._look_at_ends(consumer)
+                    looked = now
+                wait_s = _POLL_S if self._slots and not self._paused else _PAUSED_POLL_S
+                self._split(clients.fetch(consumer, wait_s))
         except BaseException as error:  # noqa: BLE001
             self._on_fatal(error)
         finally:
             self._commands.end()
             consumer.close()
 
-    def _pause_and_resume(self, consumer: Consumer, waiting: Mapping[Slot, int]) -> None:
+    def _pause_and_resume(self, consumer: Consumer) -> None:
         """A paused partition goes on, when resumed, from the last record that was delivered."""
-        share = max(1, self._settings.pending_records // 4)
+        waiting = self._backlog.waiting()
+        share = self._settings.pending_records // max(1, len(waiting))
+        # Each pause throws away what was fetched ahead, so a share is never tiny.
+        share = max(share, _LEAST_SHARE)
         above = {slot for slot, records in waiting.items() if records > share}
         below = {slot for slot in self._paused if waiting.get(slot, 0) <= share // 2}
         for slot in above - self._paused:
@@ -115,28 +125,39 @@ class Reader(threading.Thread):
 
     def _split(self, messages: list[Message]) -> None:
         runs: dict[tuple[str, int], list[Message]] = defaultdict(list)
+        reached: list[Message] = []
         for message in messages:
             error = message.error()
             if error is None:
                 runs[message.topic(), message.partition()].append(message)
             elif clients.is_end(error):
-                # Behind the last record there may be markers of transactions.
-                self._reached(message.topic(), message.partition(), message.offset())
+                reached.append(message)
             elif error.retriable() or error.code() in clients.TRANSIENT:
                 log.warning("reading goes on when the broker is back: %s", error)
             else:
                 raise KafkaException(error)
+        # A position may only be seen once all before it can be: the lane commits it when idle.
         for feed, run in runs.items():
             slot = self._slots.get(feed)
-            if slot is None:
-                continue
-            # The end may have been reached behind this run already.
-            self.positions[feed] = max(self.positions[feed], run[-1].offset() + 1)
-            self._backlog.deliver(slot, run)
+            if slot is not None:
+                self._check_order(feed, run[0].offset())
+                self._backlog.deliver(slot, feed[0], run)
+                self._at(feed, run[-1].offset() + 1)
+        for message in reached:
+            # Behind the last record there may be markers of transactions.
+            self._at((message.topic(), message.partition()), message.offset())
 
-    def _reached(self, topic: str, partition: int, end: int) -> None:
-        if (topic, partition) in self._slots:
-            self.positions[topic, partition] = end
+    def _check_order(self, feed: tuple[str, int], offset: int) -> None:
+        """After a pause a partition goes on where it was; anything else is another log."""
+        if offset < self.positions[feed]:
+            raise TopicError(
+                f"{feed[0]}-{feed[1]} went back from offset {self.positions[feed]} to {offset}:"
+                " the topic was deleted and made again, or its end was lost; a start looks again"
+            )
+
+    def _at(self, feed: tuple[str, int], offset: int) -> None:
+        if feed in self._slots:
+            self.positions[feed] = max(self.positions[feed], offset)
 
     def _look_at_ends(self, consumer: Consumer) -> None:
         """The broker tells the end of a partition with each fetch, also with an empty one."""

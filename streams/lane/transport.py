@@ -41,9 +41,9 @@ class Consumer(FaustConsumer):
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         transport: Transport = self.transport
-        counts = await transport.lane.start(transport.group, sorted(topics))
+        await transport.lane.start(transport.group, sorted(topics))
         self._assignment = {
-            TP(name, part) for name, count in counts.items() for part in range(count)
+            TP(name, part) for name, count in transport.counts.items() for part in range(count)
         }
         # Not awaited: Faust waits in there for this very subscription to be done.
         self.add_future(self._assign())
@@ -150,7 +150,9 @@ class Transport(FaustTransport):
     Consumer = Consumer
     driver_version = "tidemill"
 
-    def __init__(self, app: faust.App, lane: Lane, group: str) -> None:
+    def __init__(self, app: faust.App, lane: Lane, group: str, counts: Mapping[str, int]) -> None:
         super().__init__([], app)
         self.lane = lane
         self.group = group
+        self.counts = counts
+        """How many partitions each topic of the group has."""

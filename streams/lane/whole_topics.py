@@ -66,9 +66,7 @@ class WholeTopics(threading.Thread):
             if metadata.error is not None:
                 raise TopicError(f"topic {topic} cannot be read: {metadata.error}")
             for part in metadata.partitions:
-                start, _ = consumer.get_watermark_offsets(
-                    TopicPartition(topic, part), timeout=_TIMEOUT_S
-                )
+                start, _ = clients.watermarks(consumer, TopicPartition(topic, part))
                 parts.append(TopicPartition(topic, part, start))
         consumer.assign(parts)
         return {(part.topic, part.partition) for part in parts}

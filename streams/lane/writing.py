@@ -6,7 +6,7 @@ lock. Deadlines are in seconds of `time.monotonic`.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -19,6 +19,7 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.2
+_ANY_PARTITION = -1
 
 
 class Forward:
@@ -39,8 +40,7 @@ class Forward:
             if error is not None:
                 failed.append(error)
 
-        for record in records:
-            produce(self._producer, record, deadline, on_delivery)
+        produce(self._producer, records, deadline, on_delivery)
         while acknowledged < len(records) and time.monotonic() < deadline:
             self._producer.flush(RETRY_S)
         if failed or acknowledged < len(records):
@@ -49,26 +49,28 @@ class Forward:
 
 
 def produce(
-    producer: Producer, record: Produced, deadline: float, on_delivery: object = None
+    producer: Producer, records: Iterable[Produced], deadline: float, on_delivery: object = None
 ) -> None:
-    """Waits while librdkafka's queue is full."""
-    partition = {} if record.partition is None else {"partition": record.partition}
-    while True:
-        try:
-            producer.produce(
-                record.topic,
-                key=record.key,
-                value=record.value,
-                headers=record.headers,
-                on_delivery=on_delivery,
-                **partition,
-            )
-        except BufferError:
-            if time.monotonic() > deadline:
-                raise DeadlineError(f"no room to write to {record.topic}") from None
-            producer.poll(RETRY_S)
-        else:
-            return
+    """Waits while librdkafka's queue is full. Raises DeadlineError."""
+    send = producer.produce
+    for record in records:
+        partition = _ANY_PARTITION if record.partition is None else record.partition
+        while True:
+            try:
+                send(
+                    record.topic,
+                    record.value,
+                    record.key,
+                    partition,
+                    headers=record.headers,
+                    on_delivery=on_delivery,
+                )
+            except BufferError:
+                if time.monotonic() > deadline:
+                    raise DeadlineError(f"no room to write to {record.topic}") from None
+                producer.poll(RETRY_S)
+            else:
+                break
 
 
 def until(deadline: float, what: str, step: "Step") -> None:

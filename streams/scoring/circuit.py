@@ -24,14 +24,23 @@ class Circuit:
     def open(self) -> bool:
         return self._failures >= FAILURES_TO_OPEN
 
+    def expects(self, deadline_ms: float) -> bool:
+        """Whether nothing speaks against an answer within `deadline_ms`. A server that is merely
+        slow may answer whoever waits longer: asks that are late.
+        """
+        if self._failures == 0:
+            return True
+        return self._longest_wait_ms is not None and deadline_ms > 2 * self._longest_wait_ms
+
+    def shuts_out(self, now_s: float) -> bool:
+        """Whether not even a probe would be let through."""
+        return self.open and now_s < self._next_probe_s
+
     def lets_through(self, now_s: float, deadline_ms: float) -> bool:
         """Whether a request that may take `deadline_ms` should be sent now."""
-        if not self.open:
+        if not self.open or self.expects(deadline_ms):
             return True
-        # A server that is merely slow may answer whoever waits longer: asks that are late.
-        if self._longest_wait_ms is not None and deadline_ms > 2 * self._longest_wait_ms:
-            return True
-        if now_s < self._next_probe_s:
+        if self.shuts_out(now_s):
             return False
         self._next_probe_s = now_s + PROBE_EVERY_S
         return True

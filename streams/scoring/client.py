@@ -1,8 +1,8 @@
 """Asks Triton for candidates: up to 32 users a request, requests overlapped, one deadline a call.
 
-Called by the recommend stage. Whatever Triton does, `score` returns within its deadline and says
-for each user what came of it; it never raises for a server. A server that was away is asked again
-by itself.
+Called by the recommend stage: `score` for those who wait for their slate, `score_late` for those
+who do not any more. Whatever Triton does, both return in time and say for each user what came of
+it; they never raise for a server. A server that was away is asked again by itself.
 """
 
 import asyncio
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT = 8
 """Requests at once, all calls together: keeps a few servers busy without filling their queues."""
+LATE_IN_FLIGHT = 2
+"""Of them, for users nobody waits for: one is computed while the next is on its way, and whoever
+does wait has no more than these before him in Triton's queue.
+"""
 
 CHANNEL_ARGS = [
     # gRPC's own backoff grows to two minutes; a server that is back should be used at once.
@@ -70,7 +74,27 @@ class Scorer:
         self._servers: list[_Server] = []
         self._model = model
         self._slots = asyncio.Semaphore(in_flight)
+        self._late_slots = asyncio.Semaphore(LATE_IN_FLIGHT)
         self._turn = 0
+
+    @property
+    def is_away(self) -> bool:
+        """Whether a request would not even be sent now, not as a probe either."""
+        now_s = time.monotonic()
+        return bool(self._servers) and all(
+            server.circuit.shuts_out(now_s) for server in self._servers
+        )
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether no server answers, as far as is known; one may be asked as a probe."""
+        return bool(self._servers) and all(server.circuit.open for server in self._servers)
+
+    def expects(self, deadline_ms: float) -> bool:
+        """Whether some server may well answer within `deadline_ms`."""
+        return not self._servers or any(
+            server.circuit.expects(deadline_ms) for server in self._servers
+        )
 
     async def score(
         self, wanted: Sequence[Wanted], version: str, deadline_ms: float
@@ -82,9 +106,24 @@ class Scorer:
         if deadline_ms <= 0:
             return [Scored([], "deadline")] * len(wanted)
         ends_at_s = time.monotonic() + deadline_ms / 1000
-        requests = [wanted[at : at + MAX_USERS] for at in range(0, len(wanted), MAX_USERS)]
         answers = await asyncio.gather(
-            *(self._score_request(users, version, ends_at_s) for users in requests)
+            *(self._score_request(users, version, ends_at_s) for users in _requests(wanted))
+        )
+        return list(chain.from_iterable(answers))
+
+    async def score_late(
+        self, wanted: Sequence[Wanted], version: str, begin_ms: float, request_ms: float
+    ) -> list[Scored]:
+        """The same for users nobody waits for: the requests that can begin within `begin_ms`, each
+        given `request_ms`. It is never held against Triton that more were wanted of it than it can
+        do in that time: whose request did not begin has the failure "deadline".
+        """
+        begin_by_s = time.monotonic() + begin_ms / 1000
+        answers = await asyncio.gather(
+            *(
+                self._score_late_request(users, version, begin_by_s, request_ms)
+                for users in _requests(wanted)
+            )
         )
         return list(chain.from_iterable(answers))
 
@@ -92,6 +131,20 @@ class Scorer:
         for server in self._servers:
             await server.client.close()
         self._servers.clear()
+
+    async def _score_late_request(
+        self, wanted: Sequence[Wanted], version: str, begin_by_s: float, request_ms: float
+    ) -> list[Scored]:
+        try:
+            async with asyncio.timeout(begin_by_s - time.monotonic()):
+                await self._late_slots.acquire()
+        except TimeoutError:
+            return [Scored([], "deadline")] * len(wanted)
+        try:
+            ends_at_s = time.monotonic() + request_ms / 1000
+            return await self._score_request(wanted, version, ends_at_s)
+        finally:
+            self._late_slots.release()
 
     async def _score_request(
         self, wanted: Sequence[Wanted], version: str, ends_at_s: float
@@ -155,6 +208,9 @@ class Scorer:
             server.failed(f"an answer was refused: {error}")
             return "unavailable"
         except InferenceServerException as error:
+            if _stood_still(began_s, left_s):
+                outcome = "deadline"
+                return "deadline"
             if error.status() == _RAN_OUT:
                 outcome = "deadline"
                 server.circuit.ran_out(time.monotonic(), left_s * 1000)
@@ -167,7 +223,8 @@ class Scorer:
             # The deadline of the call, a moment before gRPC's own; or the worker stops.
             if time.monotonic() >= ends_at_s:
                 outcome = "deadline"
-                server.circuit.ran_out(time.monotonic(), left_s * 1000)
+                if not _stood_still(began_s, left_s):
+                    server.circuit.ran_out(time.monotonic(), left_s * 1000)
             raise
         else:
             outcome = "ok"
@@ -176,6 +233,17 @@ class Scorer:
             return answer
         finally:
             metrics.SCORING_SECONDS.labels(outcome).observe(time.monotonic() - began_s)
+
+
+def _requests(wanted: Sequence[Wanted]) -> list[Sequence[Wanted]]:
+    return [wanted[at : at + MAX_USERS] for at in range(0, len(wanted), MAX_USERS)]
+
+
+def _stood_still(began_s: float, left_s: float) -> bool:
+    """Whether this process itself did not run for a while (stopped, swapped out): then what became
+    of a request says nothing about its server.
+    """
+    return time.monotonic() - began_s > 2 * left_s
 
 
 def _inputs(tensors: Tensors) -> list[InferInput]:

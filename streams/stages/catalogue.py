@@ -4,16 +4,14 @@ Every worker reads items in full and leaves out what it cannot use; this stage i
 learns of it. Vectors of new items join it with the first text encoder.
 """
 
-from collections.abc import Iterable
-
 from schemas.codec import SCHEMA_HEADER, MessageDecoder, Reason, RefusedError
 from schemas.items import ItemUpdate
 from streams import metrics
-from streams.lane.contract import Batch, Outcome, Produced, Record, Slot
+from streams.lane.contract import Batch, Outcome, Produced, Record, Stateless
 from streams.lane.dead_letters import dead_letter
 
 
-class Catalogue:
+class Catalogue(Stateless):
     def __init__(self) -> None:
         self._decoder: MessageDecoder[ItemUpdate] = MessageDecoder("item-update")
 
@@ -22,12 +20,6 @@ class Catalogue:
 
     async def stop(self) -> None:
         """Nothing is held."""
-
-    def open(self, slot: Slot) -> None:
-        """Nothing is held for a slot."""
-
-    def replay(self, slot: Slot, records: Iterable[Record]) -> None:
-        """Nothing is held that could be made again."""
 
     async def process(self, batch: Batch) -> Outcome:
         refused: list[Produced] = []
@@ -41,9 +33,6 @@ class Catalogue:
 
     def committed(self, batch: Batch, outcome: Outcome) -> None:
         """Counted by the lane."""
-
-    def close(self, slot: Slot) -> None:
-        """Nothing is held for a slot."""
 
     def _check(self, record: Record) -> None:
         if record.value() is None and record.key():

@@ -4,44 +4,38 @@ One pass over the batch. A record that cannot be used never stops its neighbours
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.codec import SCHEMA_HEADER, EventDecoder, RefusedError
-from schemas.events import AnyEvent, Kind
-from schemas.topics import USER_EVENTS
+from schemas.codec import SCHEMA_HEADER, EventDecoder, Reason, RefusedError
+from schemas.events import AnyEvent
+from schemas.state import EMPTY, UserState
+from schemas.topics import STATE_JOINS, USER_EVENTS
 from streams import metrics
-from streams.lane.contract import Produced, Record
+from streams.lane.contract import Produced, Record, Run
 from streams.lane.dead_letters import dead_letter
 from streams.lane.forwarding import forwarded, partition_of, producer_of
+from streams.settings import Settings
+from streams.stages.asks import Ask, DueAsks, Order, Place, keep_newest
+from streams.stages.late import Late
 from streams.stages.recent import RecentAsks
+from streams.state.flushing import FlushCycle
 from streams.state.fold import fold
-from streams.state.partition import Users
+from streams.state.join import join
+from streams.state.store import Store
+from streams.state.users import Users
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Ask:
-    """An event that asks for a slate, and where it was read."""
-
-    event: AnyEvent
-    origin: str
-    appended_at_ms: int
-    topic: str
-    offset: int
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """Asks are ordered by this, in every cluster alike; offsets are not."""
-        return self.appended_at_ms, self.event.event_id
+_NEVER: Order = (-1, "")
 
 
 @dataclass
 class Intake:
     """What came of a batch's records."""
 
-    asks: list[Ask] = field(default_factory=list)
+    asks: dict[Place, Ask] = field(default_factory=dict)
+    """The newest of each place that is this region's to answer and has no answer yet."""
     dead_letters: list[Produced] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     """(topic, reason) of each dead letter, to be counted once they are committed."""
@@ -51,85 +45,170 @@ class Intake:
     first_appended_ms: dict[str, int] = field(default_factory=dict)
     """Of each origin, the append time of the batch's first record."""
 
+    def refuse(self, record: Record, refused: RefusedError) -> None:
+        self.dead_letters.append(dead_letter(record, refused))
+        self.refused.append((record.topic(), refused.reason))
+
 
 class Partition:
     """What a worker holds of one partition of the users."""
 
     def __init__(
         self,
-        partition: int,
-        partitions: int,
+        number: int,
+        store: Store,
+        settings: Settings,
         origins: Mapping[str, str],
-        region: str,
-        asking_kinds: Collection[Kind],
-        decoder: EventDecoder,
+        now_s: float,
     ) -> None:
-        self.number = partition
-        self.users = Users()
+        self.number = number
+        self.users = Users(store, settings.state_format)
+        self.cycle = FlushCycle(settings.flush_s, now_s, {})
         self.recent = RecentAsks()
-        self._partitions = partitions
+        self.due = DueAsks()
+        self.late = Late(settings.lag_bound_s)
+        self.epochs: dict[str, int] = {}
+        """Of each origin that is published for, the epoch at which due asks were looked for."""
+        self._answered: dict[Place, Order] = {}
+        self._partitions = settings.partitions
+        self._region = settings.region
         self._origins = origins
-        self._region = region
-        self._asking_kinds = asking_kinds
-        self._decoder = decoder
+        self._asking = frozenset(settings.asking_kinds)
+        self._decoder = EventDecoder()
 
-    def take(self, records: Iterable[Record]) -> Intake:
+    def take(self, runs: Iterable[Run]) -> Intake:
         """Fold a batch. The same records again change no state."""
         taken = Intake()
-        for record in records:
-            appended_at_ms = record.timestamp()[1]
-            origin = self._origins[record.topic()]
-            taken.first_appended_ms.setdefault(origin, appended_at_ms)
-            try:
-                event = self._decode(record, appended_at_ms)
-            except RefusedError as refused:
-                taken.dead_letters.append(dead_letter(record, refused))
-                taken.refused.append((record.topic(), refused.reason))
-                continue
-            if self._is_misplaced(event.user_id):
-                if origin == self._region:
-                    self._forward(record, event, taken)
-                continue  # a mirrored one is forwarded in its own region
-            self._fold(event, appended_at_ms)
-            if event.kind in self._asking_kinds:
-                taken.asks.append(
-                    Ask(event, origin, appended_at_ms, record.topic(), record.offset())
-                )
+        for topic, records in runs:
+            if topic == STATE_JOINS.name:
+                self._join(records, taken)
+            else:
+                self._take(topic, records, taken)
         return taken
 
-    def replay(self, records: Iterable[Record]) -> None:
-        """Fold what was committed before: nothing is answered, refused or forwarded again."""
+    def replay(self, topic: str, records: Iterable[Record]) -> None:
+        """Fold what was committed before: nothing is answered, refused or forwarded again.
+
+        Whoever is touched is written again, changed or not: the worker before may have spilled
+        him, so that the store has what the changelog lacks.
+        """
+        if topic == STATE_JOINS.name:
+            refused = Intake()
+            self._join(records, refused, again=True)
+            if refused.refused:
+                log.warning("%d records of %s cannot be joined", len(refused.refused), topic)
+            return
         for record in records:
             appended_at_ms = record.timestamp()[1]
             try:
                 event = self._decode(record, appended_at_ms)
             except RefusedError:
                 continue
-            if self._is_misplaced(event.user_id):
+            if self._fold(event, appended_at_ms):
+                self.users.must_flush(event.user_id)
+
+    def learn(
+        self,
+        origin: str,
+        due: Sequence[Ask],
+        answered: Mapping[Place, Order],
+        recent: Iterable[Ask],
+    ) -> None:
+        """What the logs say of an origin's asks, read anew."""
+        self.due.replace(origin, due)
+        self._answered.update(answered)
+        for ask in recent:
+            event = ask.event
+            self.recent.add(event.user_id, event.event_id, event.surface, ask.appended_at_ms)
+
+    def asks(self, topic: str, records: Iterable[Record]) -> Iterator[Ask]:
+        """The asks among records that were folded before."""
+        origin = self._origins[topic]
+        for record in records:
+            appended_at_ms = record.timestamp()[1]
+            try:
+                event = self._decode(record, appended_at_ms)
+            except RefusedError:
                 continue
-            self._fold(event, appended_at_ms)
-            if event.kind in self._asking_kinds:
-                self.recent.add(event.user_id, event.event_id, event.surface, appended_at_ms)
+            if event.kind in self._asking and self._is_here(event.user_id):
+                yield Ask(event, origin, appended_at_ms, topic, record.offset())
+
+    def _take(self, topic: str, records: Sequence[Record], taken: Intake) -> None:
+        origin = self._origins[topic]
+        asking = self._asking if origin in self.epochs else ()
+        taken.first_appended_ms.setdefault(origin, records[0].timestamp()[1])
+        unknown = self._decoder.unknown_fields
+        for record in records:
+            appended_at_ms = record.timestamp()[1]
+            try:
+                event = self._decode(record, appended_at_ms)
+            except RefusedError as refused:
+                taken.refuse(record, refused)
+                continue
+            if not self._fold(event, appended_at_ms):
+                if origin == self._region:
+                    self._forward(record, event, taken)
+                continue  # a mirrored one is forwarded in its own region
+            if event.kind in asking:
+                ask = Ask(event, origin, appended_at_ms, topic, record.offset())
+                if self._is_open(ask):
+                    keep_newest(taken.asks, ask)
+        if unknown != self._decoder.unknown_fields:
+            found = self._decoder.unknown_fields - unknown
+            metrics.UNKNOWN_FIELDS.labels(topic).inc(found)
+
+    def _is_open(self, ask: Ask) -> bool:
+        """Whether an ask has no answer yet. From here on it counts as answered: a batch is
+        committed with all its answers but those of late asks that stay due, or this worker holds
+        the partition no more.
+        """
+        if self._answered and ask.order <= self._answered.get(ask.place, _NEVER):
+            return False
+        event = ask.event
+        return self.recent.add(event.user_id, event.event_id, event.surface, ask.appended_at_ms)
+
+    def _join(self, records: Iterable[Record], taken: Intake, *, again: bool = False) -> None:
+        """States from elsewhere: a peer's, a backup's."""
+        for record in records:
+            try:
+                user_id = (record.key() or b"").decode()
+                joined = UserState.decode(record.value() or b"")
+            except ValueError as error:
+                taken.refuse(record, RefusedError(Reason.WRONG_TYPE, str(error)))
+                continue
+            if not self._is_here(user_id):
+                log.warning(
+                    "%s-%d at offset %d: %r is no user of this partition; left out",
+                    record.topic(), record.partition(), record.offset(), user_id,
+                )  # fmt: skip
+                continue
+            before = self.users.get(user_id)
+            after = join(before, joined)
+            if after != before or again:
+                self.users.put(user_id, after)
 
     def _decode(self, record: Record, appended_at_ms: int) -> AnyEvent:
-        schema = next((v for k, v in record.headers() or () if k == SCHEMA_HEADER), None)
-        unknown = self._decoder.unknown_fields
-        event = self._decoder.decode_event(record.value(), schema, appended_at_ms)
-        if self._decoder.unknown_fields != unknown:
-            metrics.UNKNOWN_FIELDS.labels(record.topic()).inc()
-        return event
+        headers = record.headers()
+        schema = dict(headers).get(SCHEMA_HEADER) if headers else None
+        return self._decoder.decode_event(record.value(), schema, appended_at_ms)
 
-    def _fold(self, event: AnyEvent, appended_at_ms: int) -> None:
-        before = self.users.get(event.user_id)
+    def _fold(self, event: AnyEvent, appended_at_ms: int) -> bool:
+        """False: the user belongs to another partition, and nothing was folded."""
+        user_id = event.user_id
+        before = self.users.find(user_id)
+        if before is None:
+            # Placing costs more than folding, so it is done only for users not known here.
+            if partition_of(user_id, self._partitions) != self.number:
+                return False
+            before = EMPTY
         after = fold(before, event, appended_at_ms)
         if after is not before:
-            self.users.put(event.user_id, after)
+            self.users.put(user_id, after)
+        return True
 
-    def _is_misplaced(self, user_id: str) -> bool:
-        """Placing costs more than folding, so it is done only for users not known here."""
-        if user_id in self.users:
-            return False
-        return partition_of(user_id, self._partitions) != self.number
+    def _is_here(self, user_id: str) -> bool:
+        known = self.users.find(user_id) is not None
+        return known or partition_of(user_id, self._partitions) == self.number
 
     def _forward(self, record: Record, event: AnyEvent, taken: Intake) -> None:
         right = partition_of(event.user_id, self._partitions)

@@ -38,6 +38,7 @@ class Known:
 
     def __init__(self, node: Node, settings: Settings) -> None:
         self._settings = settings
+        self._regions = (settings.region, *settings.peers)
         self.ownerships = Ownerships()
         self.releases = Releases()
         self.experiments = Experiments()
@@ -83,6 +84,11 @@ class Known:
         """The epoch at which this region publishes for an origin now, if it does."""
         return gate(self._settings.region, origin, self.ownerships.current(origin)).epoch
 
+    def epochs(self) -> dict[str, int]:
+        """Of each origin for which this region publishes now, at which epoch."""
+        found = ((origin, self.epoch(origin)) for origin in self._regions)
+        return {origin: epoch for origin, epoch in found if epoch is not None}
+
     def version_for(self, user_id: str) -> str | None:
         return self.releases.version_for(MODEL, self._settings.region, user_id)
 
@@ -113,8 +119,8 @@ class Known:
             self._report()
 
     def _report(self) -> None:
-        region, peers = self._settings.region, self._settings.peers
-        for origin in (region, *peers):
+        region = self._settings.region
+        for origin in self._regions:
             metrics.OWNED_EPOCH.labels(origin).set(self.epoch(origin) or 0)
         available, withdrawn = self.catalogue.counts()
         metrics.CATALOGUE_ITEMS.labels("yes").set(available)

@@ -3,25 +3,27 @@
 Later its slate would repeat under the same recommendation_id, which readers drop as well.
 """
 
-from collections import OrderedDict
-
 WINDOW_MS = 120_000
 """By append time: how long an app retries."""
 
 
 class RecentAsks:
-    """Of one partition; bounded by the window."""
+    """Of one partition. Bounded: what was added two windows ago is forgotten as a whole."""
 
     def __init__(self) -> None:
-        self._asked: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._young: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+        self._until_ms = 0
 
-    def add(self, user_id: str, event_id: str, surface: str, appended_at_ms: int) -> None:
-        self._asked[user_id, event_id, surface] = appended_at_ms
-        self._asked.move_to_end((user_id, event_id, surface))
-        while next(iter(self._asked.values())) < appended_at_ms - WINDOW_MS:
-            self._asked.popitem(last=False)
-
-    def answered(self, user_id: str, event_id: str, surface: str, appended_at_ms: int) -> bool:
-        """Whether the same ask was answered within the window before this one."""
-        before = self._asked.get((user_id, event_id, surface))
-        return before is not None and appended_at_ms - before <= WINDOW_MS
+    def add(self, user_id: str, event_id: str, surface: str, appended_at_ms: int) -> bool:
+        """False where the same ask was answered within the window before this one."""
+        if appended_at_ms > self._until_ms:
+            self._old = self._young if appended_at_ms <= self._until_ms + WINDOW_MS else {}
+            self._young = {}
+            self._until_ms = appended_at_ms + WINDOW_MS
+        key = hash((user_id, event_id, surface))
+        before_ms = self._young.get(key) or self._old.get(key)
+        if before_ms is not None and appended_at_ms - before_ms <= WINDOW_MS:
+            return False
+        self._young[key] = appended_at_ms
+        return True

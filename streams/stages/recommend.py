@@ -1,26 +1,41 @@
 """The `recommend` stage: what people do, into what to show them.
 
     records ─ intake ─► states, dead letters, forwarded records, asks
-                           asks ─ answering ─► recommendations
+                           asks, and those still due ─ answering ─► recommendations
 
-All of it, with the input position, commits in one transaction (streams/lane/checkpoint.py).
+All of it, with a slice of the states and the input position, commits in one transaction
+(streams/lane/checkpoint.py).
 """
 
+import asyncio
+import logging
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from schemas.codec import EventDecoder
 from schemas.topics import USER_EVENTS
 from streams import metrics
-from streams.lane.contract import Batch, Outcome, Record, Slot
+from streams.lane.contract import Batch, Offsets, Outcome, Record, Slot, StageWait
 from streams.lane.errors import Fatal
+from streams.lane.figures import SILENT_S
 from streams.scoring.client import Scorer
 from streams.settings import Settings
+from streams.stages import due
 from streams.stages.answering import Answer, Answering
-from streams.stages.intake import Ask, Intake, Partition
+from streams.stages.intake import Intake, Partition
 from streams.stages.known import Known
+from streams.state.store import Store
 from streams.topology import Node, origins
+
+log = logging.getLogger(__name__)
+
+_DUE_TOGETHER = 128
+"""Due asks that are answered with a batch: four requests, so that new asks do not wait long."""
+_READING = 4
+"""Partitions whose due asks are read at once."""
+_MB = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -28,8 +43,7 @@ class _Done:
     """What the batch in flight came to, to be counted once it is committed."""
 
     intake: Intake
-    asks: list[Ask]
-    answers: list[Answer]
+    answers: Sequence[Answer]
 
 
 class Recommend:
@@ -40,8 +54,11 @@ class Recommend:
         self._origins = origins(USER_EVENTS, settings.region, settings.peers)
         self._scorer = Scorer(settings.triton)
         self._answering = Answering(settings, self._known, self._scorer)
+        self._reading = ThreadPoolExecutor(_READING, "due")
         self._partitions: dict[Slot, Partition] = {}
         self._done: dict[Slot, _Done] = {}
+        self._step: dict[Slot, tuple[StageWait, float]] = {}
+        """For what the batch in process waits, if it does, and since when."""
 
     async def start(self) -> None:
         await self._known.start(self._fatal)
@@ -49,49 +66,140 @@ class Recommend:
     async def stop(self) -> None:
         await self._known.stop()
         await self._scorer.close()
+        self._reading.shutdown(cancel_futures=True)
 
-    def open(self, slot: Slot) -> None:
+    def open(self, slot: Slot, store: Store | None) -> None:
+        assert store is not None  # this stage keeps states
         self._partitions[slot] = Partition(
-            slot.partition,
-            self._settings.partitions,
-            self._origins,
-            self._settings.region,
-            frozenset(self._settings.asking_kinds),
-            EventDecoder(),
+            slot.partition, store, self._settings, self._origins, time.monotonic()
         )
 
-    def replay(self, slot: Slot, records: Iterable[Record]) -> None:
-        self._partitions[slot].replay(records)
+    def replay(self, slot: Slot, topic: str, records: Iterable[Record]) -> None:
+        self._partitions[slot].replay(topic, records)
+
+    def wants(self, slot: Slot, behind: Offsets) -> bool:
+        partition = self._partitions[slot]
+        return (
+            partition.epochs != self._known.epochs()
+            or (len(partition.due) > 0 and self._may_answer_due(partition))
+            or partition.cycle.is_due(partition.users, behind, time.monotonic())
+        )
 
     async def process(self, batch: Batch) -> Outcome:
         partition = self._partitions[batch.slot]
-        intake = partition.take(batch.records)
-        asks = self._answering.open_asks(partition, intake)
-        answers = await self._answering.answer(partition, asks, intake.first_appended_ms)
-        self._done[batch.slot] = _Done(intake, asks, answers)
+        hot_bytes = self._settings.hot_mb * _MB // len(self._partitions)
+        partition.users.bound(hot_bytes, partition.cycle.holds)
+        self._step[batch.slot] = "logs", time.monotonic()
+        await self._look_for_due(partition, batch.before)
+        intake = partition.take(batch.runs)
+        # Until they are answered, asks that were due are what is not answered.
+        answered_before_ms = _earliest(intake.first_appended_ms, partition.due.oldest_ms())
+        late = partition.due.take(_DUE_TOGETHER, intake.asks)
+        self._step[batch.slot] = "triton", time.monotonic()
+        answers, still_due = await self._answering.answer(
+            partition.number,
+            partition.users.get,
+            [*late, *intake.asks.values()],
+            partition.epochs,
+            answered_before_ms,
+            partition.late,
+        )
+        self._step.pop(batch.slot, None)
+        partition.due.put_back(still_due)
+        self._done[batch.slot] = _Done(intake, answers)
         return Outcome(
             produce=[*(answer.record for answer in answers), *intake.dead_letters],
             forward=intake.forward,
+            flush=partition.cycle.take(partition.users, batch.behind, time.monotonic()),
         )
 
-    def committed(self, batch: Batch, outcome: Outcome) -> None:  # noqa: ARG002
+    def committed(self, batch: Batch, outcome: Outcome) -> None:
         done = self._done.pop(batch.slot)
         partition = self._partitions[batch.slot]
-        for ask in done.asks:
-            event = ask.event
-            partition.recent.add(event.user_id, event.event_id, event.surface, ask.appended_at_ms)
         now_s = time.time()
-        for answer in done.answers:
-            fallback = answer.fallback or "none"
-            metrics.RECOMMENDATIONS.labels(answer.surface, fallback, answer.version).inc()
-            seconds = max(0.0, now_s - answer.appended_at_ms / 1000)
-            metrics.ANSWER_SECONDS.labels(answer.surface).observe(seconds)
+        self._count(done.answers, now_s)
+        if outcome.flush.marker is not None:
+            metrics.MARKER_TIME.labels(str(partition.number)).set(now_s)
         for topic, reason in done.intake.refused:
             metrics.DEAD_LETTERS.labels(topic, reason).inc()
         for producer in done.intake.forwarded_for:
             metrics.FORWARDED.labels(producer).inc()
-        metrics.USERS.labels(str(batch.slot.partition)).set(len(partition.users))
+
+    def report(self, slot: Slot, behind: Offsets) -> StageWait | None:
+        partition = self._partitions[slot]
+        number, users = str(partition.number), partition.users
+        metrics.USERS.labels(number, "hot").set(users.hot)
+        metrics.USERS.labels(number, "all").set(users.estimated)
+        metrics.USER_BYTES.labels(number).set(users.mean_bytes)
+        metrics.DIRTY_USERS.labels(number).set(len(users.dirty))
+        metrics.DUE_ASKS.labels(number).set(len(partition.due))
+        if partition.cycle.is_clean(users, behind):
+            metrics.MARKER_TIME.labels(number).set(time.time())
+        step, since = self._step.get(slot, (None, 0.0))
+        if step is not None and time.monotonic() - since > SILENT_S:
+            return step
+        if len(partition.due) > 0 and self._scorer.is_failing:
+            return "triton"
+        return None if self._known.epochs() else "ownership"
+
+    def drain(self, slot: Slot, behind: Offsets) -> Outcome | None:
+        partition = self._partitions[slot]
+        if partition.cycle.is_clean(partition.users, behind):
+            return None
+        now_s = time.monotonic()
+        return Outcome(flush=partition.cycle.take(partition.users, behind, now_s, whole=True))
 
     def close(self, slot: Slot) -> None:
-        self._partitions.pop(slot, None)
+        partition = self._partitions.pop(slot, None)
+        if partition is not None:
+            partition.late.close()
         self._done.pop(slot, None)
+        self._step.pop(slot, None)
+
+    def _may_answer_due(self, partition: Partition) -> bool:
+        """While Triton is away, a probe a second is enough."""
+        if partition.late.is_given_up:
+            return True
+        return not partition.late.is_waiting and not self._scorer.is_away
+
+    def _count(self, answers: Sequence[Answer], now_s: float) -> None:
+        kinds: dict[tuple[str, str, str], int] = defaultdict(int)
+        seconds: dict[str, list[float]] = defaultdict(list)
+        for answer in answers:
+            kinds[answer.surface, answer.fallback or "none", answer.version] += 1
+            seconds[answer.surface].append(max(0.0, now_s - answer.appended_at_ms / 1000))
+        for labels, count in kinds.items():
+            metrics.RECOMMENDATIONS.labels(*labels).inc(count)
+        for surface, waited_s in seconds.items():
+            metrics.ANSWER_SECONDS.observe(surface, waited_s)
+
+    async def _look_for_due(self, partition: Partition, before: Offsets) -> None:
+        """For each origin at whose present epoch this partition's asks were not looked for yet."""
+        epochs = self._known.epochs()
+        if epochs == partition.epochs:
+            return
+        ownerships = dict(self._known.ownerships.origins)
+        for origin in {*epochs, *partition.epochs}:
+            if epochs.get(origin) == partition.epochs.get(origin):
+                continue
+            if origin not in epochs:
+                partition.due.replace(origin, ())
+                continue
+            began = time.monotonic()
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._reading, due.read, self._settings, partition, origin, ownerships, before
+            )
+            partition.learn(origin, found.due, found.answered, found.answered_asks)
+            log.info(
+                "partition %d: %d asks of origin %s are due at epoch %d (read in %.1f s)",
+                partition.number, len(found.due), origin, epochs[origin],
+                time.monotonic() - began,
+            )  # fmt: skip
+        partition.epochs = epochs
+
+
+def _earliest(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {
+        origin: min(times_ms[origin] for times_ms in (one, other) if origin in times_ms)
+        for origin in {*one, *other}
+    }

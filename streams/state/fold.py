@@ -6,15 +6,15 @@ region, whatever order its copies of the logs interleave in and however often a 
 comes to the same bytes. Called by the stages for every user event, and by the replay at opening.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import msgspec
 import xxhash
 
 from schemas.events import (
+    KINDS,
     AnyEvent,
-    Erase,
-    Event,
     Follow,
     ItemEvent,
     Kind,
@@ -51,29 +51,56 @@ FAST_CLOCK_MS = 5 * 60_000
 _MAX_VALUE = 65_535
 
 
-class _Sets(NamedTuple):
-    """A flag that a kind sets for its key in one of the maps."""
+class _Rule(NamedTuple):
+    """What a kind does with its key: its code in the history (0: it does not enter it), its
+    value there, and the flags it sets in the maps.
+    """
 
-    place: int
-    flag: int
+    key: Callable[[Any], int]
+    code: int
+    value: Callable[[Any], int] | None
+    marks: tuple[tuple[int, int], ...]
+    """(place in MAPS, flag)."""
 
 
-_SEEN, _HIDDEN, _IN_CART, _FOLLOWED = (
-    tuple(_Sets(MAPS.index(name), flag) for flag in (0, 1))
-    for name in ("seen", "hidden", "cart", "followed")
-)
-_BOUGHT = _Sets(MAPS.index("bought"), 1)
-_MARKS: dict[Kind, tuple[_Sets, ...]] = {
-    "impression": (_SEEN[1],),
-    "cart": (_IN_CART[1],),
-    "uncart": (_IN_CART[0],),
-    "purchase": (_BOUGHT, _IN_CART[0]),
-    "hide": (_HIDDEN[1],),
-    "unhide": (_HIDDEN[0],),
-    "follow": (_FOLLOWED[1],),
-    "unfollow": (_FOLLOWED[0],),
+def _item(event: ItemEvent) -> int:
+    return item_hash(event.item_id)
+
+
+def _followed(event: Follow | Unfollow) -> int:
+    return user_hash(event.followed_user_id)
+
+
+def _share_of_scale(event: Rating) -> int:
+    """As schemas.state.Interaction says, cut to what 16 bits hold."""
+    return round(min(1.0, event.value / event.scale) * _MAX_VALUE)
+
+
+def _quantity(event: Purchase) -> int:
+    return min(event.quantity, _MAX_VALUE)
+
+
+_VALUES: dict[Kind, Callable[[Any], int]] = {"rating": _share_of_scale, "purchase": _quantity}
+_MARKS: dict[Kind, dict[str, int]] = {
+    "impression": {"seen": 1},
+    "cart": {"cart": 1},
+    "uncart": {"cart": 0},
+    "purchase": {"bought": 1, "cart": 0},
+    "hide": {"hidden": 1},
+    "unhide": {"hidden": 0},
+    "follow": {"followed": 1},
+    "unfollow": {"followed": 0},
 }
-"""The kinds that enter maps."""
+"""The kinds that enter maps, with the flag they set."""
+
+
+def _rule(kind: Kind) -> _Rule:
+    marks = tuple((MAPS.index(name), flag) for name, flag in _MARKS.get(kind, {}).items())
+    key = _followed if kind in {"follow", "unfollow"} else _item
+    return _Rule(key, KIND_CODES.get(kind, 0), _VALUES.get(kind), marks)
+
+
+_RULES = {kind: _rule(kind) for kind in KINDS if kind in KIND_CODES or kind in _MARKS}
 
 
 def fold(state: UserState, event: AnyEvent, appended_at_ms: int) -> UserState:
@@ -82,36 +109,29 @@ def fold(state: UserState, event: AnyEvent, appended_at_ms: int) -> UserState:
     The times must have passed `schemas.codec.EventDecoder`. search, chat and request leave no
     trace, not even in `newest_appended_ms`: who only asks has no state to keep or to compare.
     """
-    if isinstance(event, ItemEvent):
-        key = item_hash(event.item_id)
-    elif isinstance(event, Follow | Unfollow):
-        key = user_hash(event.followed_user_id)
-    elif isinstance(event, Erase):
-        return _erased(state, appended_at_ms)
-    else:
-        return state
+    rule = _RULES.get(event.kind)
+    if rule is None:
+        return _erased(state, appended_at_ms) if event.kind == "erase" else state
     time_ms = min(event.at_ms, appended_at_ms + FAST_CLOCK_MS)
-    history, maps = state.history, state.maps
-    if time_ms > state.erased_to_ms:
-        kind = event.kind
-        if code := KIND_CODES.get(kind):
-            entry = pack_interaction(time_ms, event_hash(event.event_id), code, _value(event), key)
+    erased_to_ms, newest_ms, history, maps = (
+        state.erased_to_ms,
+        state.newest_appended_ms,
+        state.history,
+        state.maps,
+    )
+    if time_ms > erased_to_ms:
+        key = rule.key(event)
+        if rule.code:
+            value = 0 if rule.value is None else rule.value(event)
+            entry = pack_interaction(time_ms, event_hash(event.event_id), rule.code, value, key)
             history = insert(history, entry, HISTORY_LIMIT)
-        for place, flag in _MARKS.get(kind, ()):
+        for place, flag in rule.marks:
             maps = _marked(maps, place, pack_mark(time_ms, key, flag))
-    newest_ms = max(state.newest_appended_ms, appended_at_ms)
-    if history is state.history and maps is state.maps and newest_ms == state.newest_appended_ms:
+    if appended_at_ms > newest_ms:
+        newest_ms = appended_at_ms
+    elif history is state.history and maps is state.maps:
         return state
-    return UserState(state.erased_to_ms, newest_ms, history, maps)
-
-
-def _value(event: Event) -> int:
-    """As schemas.state.Interaction says, cut to what 16 bits hold."""
-    if isinstance(event, Rating):
-        return round(min(1.0, event.value / event.scale) * _MAX_VALUE)
-    if isinstance(event, Purchase):
-        return min(event.quantity, _MAX_VALUE)
-    return 0
+    return UserState(erased_to_ms, newest_ms, history, maps)
 
 
 def _marked(maps: Maps, place: int, mark: bytes) -> Maps:

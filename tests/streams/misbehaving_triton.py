@@ -4,8 +4,10 @@ Slowness and garbage cannot be asked of the real one. What a healthy server answ
 the real Triton, in tests/servers.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import grpc
@@ -79,3 +81,22 @@ class MisbehavingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             yield f"127.0.0.1:{self.port}"
         finally:
             await server.stop(grace=None)
+
+    @contextmanager
+    def serving_in_a_thread(self) -> Iterator[str]:
+        """Its endpoint, for tests without a loop of their own."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+
+        def run(step: Coroutine[Any, Any, Any]) -> Any:
+            return asyncio.run_coroutine_threadsafe(step, loop).result(60)
+
+        serving = self.serving()
+        try:
+            yield run(serving.__aenter__())
+        finally:
+            run(serving.__aexit__(None, None, None))
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()

@@ -2,23 +2,27 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import msgspec
 import pytest
 
-from schemas.codec import EventDecoder, encode
+from schemas.codec import encode
 from schemas.control import ModelRelease, Ownership, Served
 from schemas.recommendations import AnswerHeaders, Recommendation
 from schemas.serving import MODEL
 from schemas.topics import MODEL_RELEASES, REGION_OWNERSHIP
+from streams.lane.contract import Run
 from streams.lane.forwarding import partition_of
 from streams.region.copies import Copy
 from streams.scoring.candidates import Scored
 from streams.settings import Settings
-from streams.stages.answering import Answer, Answering
+from streams.stages.answering import Answer, Answered, Answering
 from streams.stages.intake import Partition
 from streams.stages.known import Known
+from streams.state.store import Store
 from streams.topology import RECOMMEND
 from tests.streams.records import FakeRecord
 
@@ -27,14 +31,22 @@ KIM = partition_of("kim", SETTINGS.partitions)
 ORIGINS = {"user-events": "east", "west.user-events": "west"}
 
 
-class Patience:
-    """Stands for Triton: knows nothing, and remembers how long it might have taken."""
+class SilentTriton:
+    """Stands for the scorer: nobody is scored in time."""
 
     def __init__(self) -> None:
-        self.deadlines_ms: list[float] = []
+        self.asked: list[str] = []
+        """Methods that were called."""
 
-    async def score(self, wanted: Any, _version: str, deadline_ms: float) -> list[Scored]:
-        self.deadlines_ms.append(deadline_ms)
+    def expects(self, _deadline_ms: float) -> bool:
+        return True
+
+    async def score(self, wanted: Any, _version: str, _deadline_ms: float) -> list[Scored]:
+        self.asked.append("score")
+        return [Scored([], "deadline")] * len(wanted)
+
+    async def score_late(self, wanted: Any, *_: Any) -> list[Scored]:
+        self.asked.append("score_late")
         return [Scored([], "deadline")] * len(wanted)
 
 
@@ -59,14 +71,35 @@ def knowing(*owned: str) -> Known:
     return known
 
 
-def answers(known: Known, scorer: Any, records: list[FakeRecord]) -> list[Answer]:
-    partition = Partition(
-        KIM, SETTINGS.partitions, ORIGINS, "east", {"click", "request"}, EventDecoder()
-    )
-    answering = Answering(SETTINGS, known, scorer)
-    taken = partition.take(records)
-    asks = answering.open_asks(partition, taken)
-    return asyncio.run(answering.answer(partition, asks, taken.first_appended_ms))
+Answers = Callable[[Known, Any, list[FakeRecord]], Answered]
+
+
+@pytest.fixture
+def answers(store: Store) -> Answers:
+    """What a batch of a partition's records comes to."""
+
+    def answer(known: Known, scorer: Any, records: list[FakeRecord]) -> Answered:
+        partition = Partition(KIM, store, SETTINGS, ORIGINS, now_s=0.0)
+        partition.epochs = known.epochs()
+        taken = partition.take(runs(records))
+        answering = Answering(SETTINGS, known, scorer)
+        asks = [*taken.asks.values()]
+        return asyncio.run(
+            answering.answer(
+                KIM,
+                partition.users.get,
+                asks,
+                partition.epochs,
+                taken.first_appended_ms,
+                partition.late,
+            )
+        )
+
+    return answer
+
+
+def runs(records: list[FakeRecord]) -> list[Run]:
+    return [Run(topic, list(run)) for topic, run in groupby(records, FakeRecord.topic)]
 
 
 def click(event_id: str, age_ms: int = 0, topic: str = "user-events", **fields: Any) -> FakeRecord:
@@ -85,46 +118,52 @@ def recommendation(answer: Answer) -> Recommendation:
     return msgspec.json.decode(answer.record.value or b"", type=Recommendation)
 
 
-def test_the_newest_ask_of_a_surface_answers_those_before_it() -> None:
+def test_the_newest_ask_of_a_surface_answers_those_before_it(answers: Answers) -> None:
     records = [click("a", 30), click("b", 20, surface="home"), click("c", 10)]
-    found = answers(knowing("east"), Patience(), records)
-    assert [recommendation(answer).cause.event_id for answer in found] == ["b", "c"]
-    headers = AnswerHeaders.decode(list(found[1].record.headers))
+    found = answers(knowing("east"), SilentTriton(), records).answers
+    assert [recommendation(answer).cause.event_id for answer in found] == ["c", "b"]
+    headers = AnswerHeaders.decode(list(found[0].record.headers))
     assert headers.answered_before_ms == records[0].timestamp()[1]
     assert headers.cause.appended_at_ms == records[2].timestamp()[1]
 
 
-def test_asks_at_the_same_time_are_ordered_by_their_event_id() -> None:
+def test_asks_at_the_same_time_are_ordered_by_their_event_id(answers: Answers) -> None:
     late, early = click("b"), click("a")
     late._timestamp_ms = early._timestamp_ms
-    found = answers(knowing("east"), Patience(), [late, early])
+    found = answers(knowing("east"), SilentTriton(), [late, early]).answers
     assert [recommendation(answer).cause.event_id for answer in found] == ["b"]
 
 
 @pytest.mark.parametrize(("owned", "answered"), [("east", "a"), ("west", "b")])
-def test_only_asks_of_an_origin_that_is_owned_are_answered(owned: str, answered: str) -> None:
+def test_only_asks_of_an_origin_that_is_owned_are_answered(
+    owned: str, answered: str, answers: Answers
+) -> None:
     records = [click("a"), click("b", topic="west.user-events")]
-    (found,) = answers(knowing(owned), Patience(), records)
+    (found,) = answers(knowing(owned), SilentTriton(), records).answers
     assert recommendation(found).cause.event_id == answered
     assert recommendation(found).origin == owned
 
 
-def test_without_an_owner_nothing_is_answered() -> None:
-    assert not answers(knowing(), Patience(), [click("a")])
+def test_without_an_owner_nothing_is_answered(answers: Answers) -> None:
+    assert answers(knowing(), SilentTriton(), [click("a")]) == ([], [])
 
 
-def test_a_deadline_belongs_to_an_ask_and_late_asks_have_a_longer_one() -> None:
-    scorer = Patience()
-    answers(knowing("east"), scorer, [click("a", 60)])
-    answers(knowing("east"), scorer, [click("b", 10_000)])
-    fresh_ms, late_ms = scorer.deadlines_ms
-    assert fresh_ms <= SETTINGS.score_deadline_ms - 60
-    assert late_ms == SETTINGS.late_deadline_ms
+def test_an_ask_that_is_late_and_not_scored_stays_due(answers: Answers) -> None:
+    scorer = SilentTriton()
+    records = [click("old", 10_000, surface="home"), click("new")]
+    found = answers(knowing("east"), scorer, records)
+    (answer,) = found.answers
+    assert recommendation(answer).cause.event_id == "new"
+    assert recommendation(answer).fallback == "deadline"
+    assert [ask.event.event_id for ask in found.due] == ["old"]
+    assert sorted(scorer.asked) == ["score", "score_late"]
 
 
-def test_who_has_no_history_is_cold_and_costs_no_request() -> None:
-    scorer = Patience()
-    (found,) = answers(knowing("east"), scorer, [click("a", kind="request", item_id="i1")])
+def test_who_has_no_history_is_cold_and_costs_no_request(answers: Answers) -> None:
+    scorer = SilentTriton()
+    (found,) = answers(
+        knowing("east"), scorer, [click("a", 10_000, kind="request", item_id="i1")]
+    ).answers
     assert recommendation(found).fallback == "cold_user"
     assert recommendation(found).model is None
-    assert not scorer.deadlines_ms
+    assert not scorer.asked

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from streams import metrics
-from streams.lane.contract import Batch, Outcome, Slot
+from streams.lane.contract import Batch, Outcome, Record, Run, Slot
 from streams.settings import Settings
 from streams.stages.archive import Archive
 from tests.streams import archive_records as records
@@ -17,6 +17,10 @@ from tests.streams.waiting import until
 
 NOW_MS = 1_700_000_000_000
 SLOT = Slot("user-events", 0)
+
+
+def batch(record: Record) -> Batch:
+    return Batch(SLOT, [Run(SLOT.topic, [record])], {}, {})
 
 
 @asynccontextmanager
@@ -37,9 +41,9 @@ async def hangs_up() -> AsyncIterator[tuple[str, list[int]]]:
 def test_a_batch_without_rows_needs_no_server() -> None:
     async def process() -> Outcome:
         archive = Archive(Settings(clickhouse="127.0.0.1:1"))
-        archive.open(SLOT)
-        archive.replay(SLOT, [])
-        outcome = await archive.process(Batch(SLOT, [FakeRecord(b"?")]))
+        archive.open(SLOT, None)
+        archive.replay(SLOT, SLOT.topic, [])
+        outcome = await archive.process(batch(FakeRecord(b"?")))
         archive.close(SLOT)
         await archive.stop()
         return outcome
@@ -51,7 +55,7 @@ def test_a_server_that_hangs_up_is_asked_again_and_spoken_of_once(caplog) -> Non
     async def wait() -> None:
         async with hangs_up() as (address, met):
             archive = Archive(Settings(clickhouse=address))
-            task = asyncio.create_task(archive.process(Batch(SLOT, [records.event(NOW_MS)])))
+            task = asyncio.create_task(archive.process(batch(records.event(NOW_MS))))
             await until(lambda: len(met) >= 6)
             assert metrics.ARCHIVE_WAITING._value.get() == 1
             task.cancel()

@@ -1,25 +1,43 @@
 """The pass over a batch: states, asks, dead letters, forwarded records, neighbours unharmed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from schemas.codec import EventDecoder, Reason
+from schemas.codec import Reason
+from schemas.state import UserState
 from schemas.topics import MAX_EVENT_BYTES
 from streams.lane import dead_letters
+from streams.lane.contract import Run
 from streams.lane.forwarding import partition_of
+from streams.settings import Settings
 from streams.stages.intake import Intake, Partition
+from streams.stages.recent import WINDOW_MS
+from streams.state.digests import whole_digest
+from streams.state.store import Store
 from tests.streams.records import FakeRecord
 
 PARTITIONS = 4
+SETTINGS = Settings(partitions=PARTITIONS, asking_kinds=("click", "request"), peers=("west",))
 NOW_MS = 1_700_000_000_000
 ORIGINS = {"user-events": "east", "west.user-events": "west"}
 KIM = partition_of("kim", PARTITIONS)
 
+Held = Callable[..., Partition]
 
-def partition(number: int = KIM) -> Partition:
-    return Partition(number, PARTITIONS, ORIGINS, "east", {"click", "request"}, EventDecoder())
+
+@pytest.fixture
+def held(open_store: Callable[..., Store]) -> Held:
+    """Opens partitions, each with a store of its own and both origins owned."""
+
+    def hold(number: int = KIM, name: str = "0") -> Partition:
+        partition = Partition(number, open_store(name), SETTINGS, ORIGINS, now_s=0.0)
+        partition.epochs = {"east": 16, "west": 17}
+        return partition
+
+    return hold
 
 
 def event(**fields: Any) -> bytes:
@@ -33,8 +51,12 @@ def event(**fields: Any) -> bytes:
     return msgspec.json.encode({name: value for name, value in whole.items() if value is not None})
 
 
-def take(value: bytes | None, where: Partition | None = None, **record: Any) -> Intake:
-    return (where or partition()).take([FakeRecord(value, **record)])
+def take(value: bytes | None, where: Partition, **record: Any) -> Intake:
+    return taken(where, FakeRecord(value, **record))
+
+
+def taken(where: Partition, *records: FakeRecord) -> Intake:
+    return where.take([Run(records[0].topic(), records)])
 
 
 REFUSED = {
@@ -53,14 +75,18 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("reason", REFUSED)
-def test_what_is_refused_is_dead_lettered_and_its_neighbours_are_taken(reason: Reason) -> None:
-    held = partition()
-    good = [FakeRecord(event(event_id=name), offset=at) for at, name in ((1, "a"), (3, "b"))]
+def test_what_is_refused_is_dead_lettered_and_its_neighbours_are_taken(
+    reason: Reason, held: Held
+) -> None:
+    good = [
+        FakeRecord(event(event_id=name, surface=name), offset=at)
+        for at, name in ((1, "a"), (3, "b"))
+    ]
     bad = FakeRecord(REFUSED[reason], offset=2, key=b"k", headers=[("mine", b"x")])
-    taken = held.take([good[0], bad, good[1]])
-    assert [ask.event.event_id for ask in taken.asks] == ["a", "b"]
-    assert taken.refused == [("user-events", reason)]
-    (letter,) = taken.dead_letters
+    found = taken(held(), good[0], bad, good[1])
+    assert [ask.event.event_id for ask in found.asks.values()] == ["a", "b"]
+    assert found.refused == [("user-events", reason)]
+    (letter,) = found.dead_letters
     headers = dict(letter.headers)
     assert headers[dead_letters.REASON] == reason.encode()
     assert headers[dead_letters.OFFSET] == b"2"
@@ -70,63 +96,172 @@ def test_what_is_refused_is_dead_lettered_and_its_neighbours_are_taken(reason: R
         assert letter.value == REFUSED[reason]
 
 
-def test_a_huge_value_is_cut_and_its_size_and_hash_are_kept() -> None:
+def test_a_huge_value_is_cut_and_its_size_and_hash_are_kept(held: Held) -> None:
     value = event(session_id="s" * (5 * 1024 * 1024))
-    (letter,) = take(value).dead_letters
+    (letter,) = take(value, held()).dead_letters
     headers = dict(letter.headers)
     assert letter.value == value[: dead_letters.CUT_BYTES]
     assert headers[dead_letters.BYTES] == str(len(value)).encode()
     assert len(headers[dead_letters.HASH]) == 32
 
 
-def test_a_newer_version_is_refused_by_its_header() -> None:
-    taken = take(event(), headers=[("schema", b"user-event/2")])
-    assert taken.refused == [("user-events", Reason.NEWER_VERSION)]
+def test_a_newer_version_is_refused_by_its_header(held: Held) -> None:
+    found = take(event(), held(), headers=[("schema", b"user-event/2")])
+    assert found.refused == [("user-events", Reason.NEWER_VERSION)]
 
 
-def test_the_value_and_not_the_key_says_whose_event_it_is() -> None:
-    held = partition()
-    taken = take(event(), held, key=b"somebody else")
-    assert not taken.forward
-    assert "kim" in held.users
+def test_the_value_and_not_the_key_says_whose_event_it_is(held: Held) -> None:
+    partition = held()
+    found = take(event(), partition, key=b"somebody else")
+    assert not found.forward
+    assert partition.users.find("kim") is not None
 
 
-def test_a_misplaced_record_is_forwarded_and_not_folded() -> None:
-    wrong = partition((KIM + 1) % PARTITIONS)
-    taken = take(event(), wrong, headers=[("producer", b"kcat")])
-    assert len(wrong.users) == 0
-    assert not taken.asks
-    (sent,) = taken.forward
+def test_a_misplaced_record_is_forwarded_and_not_folded(held: Held) -> None:
+    wrong = held((KIM + 1) % PARTITIONS)
+    found = take(event(), wrong, headers=[("producer", b"kcat")])
+    assert not list(wrong.users.states())
+    assert not found.asks
+    (sent,) = found.forward
     assert (sent.partition, sent.key) == (KIM, b"kim")
-    assert taken.forwarded_for == ["kcat"]
+    assert found.forwarded_for == ["kcat"]
 
 
-def test_a_mirrored_misplaced_record_is_left_to_its_own_region() -> None:
-    wrong = partition((KIM + 1) % PARTITIONS)
-    taken = take(event(), wrong, topic="west.user-events")
-    assert not taken.forward
-    assert len(wrong.users) == 0
+def test_a_mirrored_misplaced_record_is_left_to_its_own_region(held: Held) -> None:
+    wrong = held((KIM + 1) % PARTITIONS)
+    found = take(event(), wrong, topic="west.user-events")
+    assert not found.forward
+    assert not list(wrong.users.states())
 
 
-def test_an_event_read_twice_changes_no_state() -> None:
-    held = partition()
-    take(event(), held)
-    once = held.users.digest("kim")
-    take(event(), held)
-    assert held.users.digest("kim") == once
+def test_an_event_read_twice_changes_no_state_and_is_answered_once(held: Held) -> None:
+    partition = held()
+    assert take(event(), partition).asks
+    once = partition.users.get("kim")
+    assert not take(event(), partition).asks
+    assert partition.users.get("kim") is once
 
 
-def test_replay_makes_the_same_states_and_remembers_recent_asks() -> None:
+def test_the_newest_ask_of_each_surface_stands_for_those_before_it(held: Held) -> None:
+    asks = [
+        FakeRecord(event(event_id=name, surface=surface), timestamp_ms=NOW_MS + at)
+        for at, (name, surface) in enumerate((("a", "x"), ("b", "y"), ("c", "x")))
+    ]
+    found = taken(held(), *asks)
+    assert [ask.event.event_id for ask in found.asks.values()] == ["c", "b"]
+    assert found.first_appended_ms == {"east": NOW_MS}
+
+
+def test_an_ask_that_the_logs_say_is_answered_is_not_open(held: Held) -> None:
+    partition = held()
+    partition.learn("east", [], {("kim", "main"): (NOW_MS, "e2")}, [])
+    assert not take(event(event_id="e1"), partition).asks
+    assert not take(event(event_id="e2"), partition).asks
+    assert take(event(event_id="e3"), partition).asks
+    assert take(event(event_id="e1", surface="other"), partition).asks
+
+
+def test_an_ask_that_the_logs_say_was_answered_a_moment_ago_is_not_answered_again(
+    held: Held,
+) -> None:
+    partition = held()
+    (ask,) = partition.asks("user-events", [FakeRecord(event())])
+    partition.learn("east", [], {}, [ask])
+    assert not take(event(), partition, timestamp_ms=NOW_MS + WINDOW_MS).asks
+    assert take(event(), partition, timestamp_ms=NOW_MS + WINDOW_MS + 1).asks
+
+
+def test_nobody_asks_an_origin_that_is_not_owned(held: Held) -> None:
+    partition = held()
+    partition.epochs = {"west": 17}
+    assert not take(event(), partition).asks
+    assert take(event(), partition, topic="west.user-events").asks
+    assert partition.users.find("kim") is not None
+
+
+def test_replay_makes_the_same_states_and_no_output(held: Held) -> None:
     records = [FakeRecord(event(event_id=f"e{n}", item_id=f"i{n}"), offset=n) for n in range(60)]
-    first, second = partition(), partition()
-    first.take(records)
-    second.replay([*records, FakeRecord(b"{"), FakeRecord(event(user_id="not here"))])
-    assert second.users.whole_digest() == first.users.whole_digest()
-    assert second.recent.answered("kim", "e59", "main", NOW_MS)
-    assert not second.recent.answered("kim", "e59", "main", NOW_MS + 120_001)
+    first, second = held(name="first"), held(name="second")
+    taken(first, *records)
+    second.replay(
+        "user-events", [*records, FakeRecord(b"{"), FakeRecord(event(user_id="not here"))]
+    )
+    assert whole_digest(second.users.states()) == whole_digest(first.users.states())
+    assert second.users.dirty.keys() == first.users.dirty.keys() == {"kim"}
 
 
-def test_an_unknown_field_is_ignored() -> None:
-    taken = take(event(shiny="new"))
-    assert len(taken.asks) == 1
-    assert not taken.refused
+def test_what_is_folded_again_is_written_again(held: Held) -> None:
+    """A process before this one may have spilled it: the store has it, the changelog has not."""
+    first = held()
+    take(event(), first)
+    for somebody in ("ann", "bob"):
+        first.users.bound(0, is_due=lambda _: False)
+        first.users.put(somebody, UserState())
+    first.users._store.close()
+    second = held()
+    assert second.users.find("kim") is not None, "spilled"
+    second.replay("user-events", [FakeRecord(event())])
+    assert "kim" in second.users.dirty
+    value = second.users.flushed("kim").value
+    assert not second.users.dirty
+    second.replay("user-state.joins", [FakeRecord(value)])
+    assert "kim" in second.users.dirty
+
+
+def test_who_only_asked_has_no_state_to_write(held: Held) -> None:
+    partition = held()
+    request = FakeRecord(event(kind="request", item_id=None))
+    partition.replay("user-events", [request])
+    taken(partition, request)
+    assert not partition.users.dirty
+    assert partition.users.find("kim") is None
+
+
+def test_states_of_elsewhere_are_joined(held: Held) -> None:
+    here, there = held(name="here"), held(name="there")
+    take(event(event_id="here"), here)
+    take(event(event_id="there", item_id="i2"), there)
+    state = there.users.get("kim").encode()
+    here.users.flushed("kim")
+    found = take(state, here, topic="user-state.joins")
+    assert not found.dead_letters
+    take(event(event_id="here"), there)
+    assert here.users.get("kim") == there.users.get("kim")
+    assert here.users.dirty == {"kim": None}
+
+
+def test_a_join_that_brings_nothing_new_changes_nothing(held: Held) -> None:
+    partition = held()
+    take(event(), partition)
+    value = partition.users.flushed("kim").value
+    take(value, partition, topic="user-state.joins")
+    assert not partition.users.dirty
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\1", b"\x63" + bytes(25), b"\1\1" + bytes(23)])
+def test_a_malformed_join_is_dead_lettered_and_its_neighbours_are_joined(
+    value: bytes | None, held: Held
+) -> None:
+    partition = held()
+    good = UserState(newest_appended_ms=5).encode()
+    found = taken(
+        partition,
+        FakeRecord(value, topic="user-state.joins"),
+        FakeRecord(good, topic="user-state.joins", key=b"\xff"),
+        FakeRecord(good, topic="user-state.joins"),
+    )
+    assert found.refused == [("user-state.joins", Reason.WRONG_TYPE)] * 2
+    assert partition.users.get("kim").newest_appended_ms == 5
+
+
+def test_a_join_of_another_partitions_user_is_left_out(held: Held) -> None:
+    partition = held((KIM + 1) % PARTITIONS)
+    found = take(UserState().encode(), partition, topic="user-state.joins")
+    assert not found.dead_letters
+    assert partition.users.find("kim") is None
+
+
+def test_an_unknown_field_is_ignored(held: Held) -> None:
+    found = take(event(shiny="new"), held())
+    assert len(found.asks) == 1
+    assert not found.refused

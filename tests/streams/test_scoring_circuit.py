@@ -55,3 +55,23 @@ def test_a_deadline_too_short_to_be_met_blames_nobody() -> None:
     for _ in range(10 * FAILURES_TO_OPEN):
         circuit.ran_out(0.0, FAIR_DEADLINE_MS - 1)
     assert not circuit.open
+
+
+def test_an_answer_is_expected_until_one_fails_and_by_who_waits_much_longer() -> None:
+    circuit = Circuit()
+    assert circuit.expects(1)
+    circuit.ran_out(0.0, 250)
+    assert not circuit.expects(250)
+    assert circuit.expects(1000)
+    circuit.succeeded()
+    assert circuit.expects(1)
+    circuit.refused(0.0)
+    assert not circuit.expects(60_000)
+
+
+def test_between_two_probes_everybody_is_shut_out() -> None:
+    circuit = opened()
+    assert circuit.shuts_out(PROBE_EVERY_S / 2)
+    assert not circuit.shuts_out(PROBE_EVERY_S)
+    assert circuit.lets_through(PROBE_EVERY_S, 100)
+    assert circuit.shuts_out(PROBE_EVERY_S)

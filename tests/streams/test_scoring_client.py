@@ -1,6 +1,7 @@
 """The scorer against servers that are slow, absent, or answer garbage."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import numpy as np
@@ -11,9 +12,10 @@ from schemas.serving import BECAUSE, ITEMS, MAX_USERS, SCORES, SOURCE_CODES
 from schemas.state import EMPTY
 from streams.scoring.candidates import Candidate, Scored, Wanted
 from streams.scoring.circuit import FAILURES_TO_OPEN
-from streams.scoring.client import Scorer
+from streams.scoring.client import LATE_IN_FLIGHT, Scorer
 from tests.streams.misbehaving_triton import FIRST_ITEM, Answer, MisbehavingTriton
 from tests.streams.user_states import NOW_MS, state_of
+from tests.streams.waiting import until
 
 LONG_MS = 60_000
 """Longer than anything here takes, so it is never what ends a call."""
@@ -249,6 +251,96 @@ def test_endpoints_take_turns() -> None:
             await scorer.score([Wanted(EMPTY, 1)] * (10 * MAX_USERS), "1", LONG_MS)
             await scorer.close()
         assert len(one.requests) == len(other.requests) == 5
+
+    asyncio.run(run())
+
+
+def test_late_users_are_scored_in_full_requests_and_few_at_once() -> None:
+    both = asyncio.Barrier(LATE_IN_FLIGHT)
+    now, most = 0, 0
+
+    async def wait_for_another(answer: Answer) -> Answer:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await both.wait()
+        now -= 1
+        return answer
+
+    server = MisbehavingTriton(wait_for_another)
+
+    async def test(scorer: Scorer) -> None:
+        users = [Wanted(EMPTY, 1)] * (4 * LATE_IN_FLIGHT * MAX_USERS)
+        calls = (scorer.score_late(users, "1", LONG_MS, LONG_MS) for _ in range(2))
+        for scored in await asyncio.gather(*calls):
+            assert all(failure is None for _, failure in scored)
+
+    with_server(server, test)
+    assert most == LATE_IN_FLIGHT
+    assert {request.inputs[0].shape[0] for request in server.requests} == {MAX_USERS}
+
+
+def test_who_waits_passes_the_late_ones() -> None:
+    async def test(scorer: Scorer) -> None:
+        late = asyncio.create_task(
+            scorer.score_late([ANN] * (20 * MAX_USERS), "1", LONG_MS, LONG_MS)
+        )
+        await until(lambda: len(server.requests) == LATE_IN_FLIGHT)
+        server.misbehave = lambda answer: answer
+        (ann,) = await scorer.score([ANN], "1", LONG_MS)
+        assert ann.failure is None
+        assert not late.done()
+        late.cancel()
+        await asyncio.wait([late])
+
+    server = MisbehavingTriton(_never)
+    with_server(server, test)
+
+
+def test_more_late_users_than_there_is_time_for_blame_nobody() -> None:
+    async def slow(answer: Answer) -> Answer:
+        await asyncio.sleep(SHORT_MS / 1000)  # longer than all requests together may wait
+        return answer
+
+    async def test(scorer: Scorer) -> None:
+        await scorer.score([ANN], "1", LONG_MS)  # connected
+        users = [ANN] * (20 * MAX_USERS)
+        scored = await scorer.score_late(users, "1", SHORT_MS, LONG_MS)
+        failures = [failure for _, failure in scored]
+        begun = failures.count(None)
+        assert 0 < begun < len(users)
+        assert failures == [None] * begun + ["deadline"] * (len(users) - begun), "in their order"
+        assert scorer.expects(SHORT_MS)
+
+    with_server(MisbehavingTriton(slow), test)
+
+
+def test_a_worker_that_was_stopped_does_not_blame_triton() -> None:
+    async def test(scorer: Scorer) -> None:
+        await scorer.score([ANN], "1", LONG_MS)
+        server.misbehave = _never
+        calls = [asyncio.create_task(scorer.score([ANN], "1", SHORT_MS)) for _ in range(5)]
+        await until(lambda: len(server.requests) == 6)
+        time.sleep(3 * SHORT_MS / 1000)  # noqa: ASYNC251 - as a stopped process does
+        assert await asyncio.gather(*calls) == [LATE] * 5
+        assert scorer.expects(SHORT_MS)
+        assert not scorer.is_away
+
+    server = MisbehavingTriton()
+    with_server(server, test)
+
+
+def test_an_absent_server_is_away_between_two_probes() -> None:
+    async def run() -> None:
+        scorer = Scorer([NOBODY])
+        assert not scorer.is_away
+        assert scorer.expects(1)
+        for _ in range(FAILURES_TO_OPEN):
+            assert await scorer.score_late([ANN], "1", LONG_MS, LONG_MS) == FAILED
+        assert scorer.is_away
+        assert not scorer.expects(LONG_MS)
+        await until(lambda: not scorer.is_away)
+        await scorer.close()
 
     asyncio.run(run())
 

@@ -25,9 +25,9 @@ from schemas.events import (
 )
 from schemas.identifiers import event_hash, item_hash, user_hash
 from schemas.state import EMPTY, HISTORY_LIMIT, MAPS, Interaction, Mark
+from streams.state.digests import state_digest
 from streams.state.fold import FAST_CLOCK_MS, FOLD_DIGEST, fold
 from streams.state.join import join
-from streams.state.partition import state_digest
 from tests.schemas.strategies import with_unknown
 from tests.streams.state_records import START_MS, Rec, event_of, folded
 

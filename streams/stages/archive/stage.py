@@ -9,11 +9,10 @@ the recommendations, which other workers make, go on. It never drops a row to ge
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from streams import metrics
-from streams.lane.contract import Batch, Outcome, Record, Slot
+from streams.lane.contract import Batch, Offsets, Outcome, Slot, StageWait, Stateless
 from streams.settings import Settings
 from streams.stages.archive.inserts import AwayError, Inserts
 from streams.stages.archive.rows import Block, Rows, rows_of
@@ -28,7 +27,7 @@ _LONGEST_WAIT_S = 10.0
 """Between two attempts; how late the archive may notice that the server is back."""
 
 
-class Archive:
+class Archive(Stateless):
     """One instance a worker. Waiting is cancelled with the task that waits, at no loss."""
 
     def __init__(self, settings: Settings) -> None:
@@ -42,12 +41,6 @@ class Archive:
 
     async def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def open(self, slot: Slot) -> None:
-        """A slot has no state here: its committed offset says all."""
-
-    def replay(self, slot: Slot, records: Iterable[Record]) -> None:
-        """Nothing is made again: what was committed is in ClickHouse."""
 
     async def process(self, batch: Batch) -> Outcome:
         """Returns when ClickHouse has every row; raises StageError for one that it refuses."""
@@ -63,8 +56,8 @@ class Archive:
     def committed(self, batch: Batch, outcome: Outcome) -> None:
         """Rows are counted when they are in."""
 
-    def close(self, slot: Slot) -> None:
-        """Nothing is held for a slot but the batch that waits, and that task is the lane's."""
+    def report(self, slot: Slot, behind: Offsets) -> StageWait | None:  # noqa: ARG002
+        return "clickhouse" if self._outage.is_met_by(slot) else None
 
     def _rows(self, batch: Batch) -> Rows:
         return rows_of(batch.records, self._settings.region, self._settings.archive_block_rows)
@@ -106,6 +99,9 @@ class _Outage:
         if away.kind not in self._said:
             self._said.add(away.kind)
             log.warning("ClickHouse at %s takes no rows; the archive waits: %s", self._name, away)
+
+    def is_met_by(self, slot: Slot) -> bool:
+        return slot in self._waiting
 
     def over(self, slot: Slot) -> None:
         """A block of the slot is in."""

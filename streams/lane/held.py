@@ -1,0 +1,96 @@
+"""A slot that this worker holds: what waits for it, and what is in flight.
+
+All fields belong to the event loop's thread, but for `deliver`, which the reader's thread calls.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import Message
+
+from streams.lane.contract import Batch, Outcome, Run, Slot, StageWait, Wait
+from streams.lane.figures import SILENT_S, Figures
+
+
+@dataclass(eq=False)
+class Held:
+    slot: Slot
+    figures: Figures
+    opening: asyncio.Task[None] | None = None
+    is_open: bool = False
+    offered: Batch | None = None
+    """The batch that is on its way through Faust or being processed."""
+    offered_at: float = 0.0
+    paced: asyncio.TimerHandle | None = None
+    """Makes the next batch when its time has come."""
+    running_batch: Batch | None = None
+    """The last one that came out of Faust."""
+    running: asyncio.Task[None] | None = None
+    """What processes and commits it."""
+    processing: asyncio.Future[Outcome] | None = None
+    """The stage's part of that."""
+    processed: Mapping[str, int] = field(default_factory=dict)
+    """Topic -> the offset behind the last commit. Replaced, never changed."""
+    _starved_at: Mapping[str, int] | None = None
+    _starved_since: float = 0.0
+    _runs: deque[Run] = field(default_factory=deque)
+    _delivered: int = 0
+    """Only the reader counts here, and only the loop below: neither needs a lock."""
+    _taken: int = 0
+
+    def deliver(self, topic: str, records: Sequence[Message]) -> None:
+        self._runs.append(Run(topic, records))
+        self._delivered += len(records)
+
+    @property
+    def is_idle(self) -> bool:
+        return self.offered is None and not self._runs
+
+    def wait(
+        self, stage_waits: StageWait | None, behind: int, now: float
+    ) -> tuple[Wait | None, float]:
+        """For what an open slot waits that is `behind` by so many records, and since when. Asked
+        about once a second.
+        """
+        if not behind or not self.is_idle or self.processed is not self._starved_at:
+            self._starved_at, self._starved_since = self.processed, now
+        is_silent = self.offered is not None and now - self.offered_at > SILENT_S
+        if is_silent and (self._step != "stage" or stage_waits is None):
+            return self._step, self.offered_at
+        if stage_waits is not None:
+            return stage_waits, self.offered_at if is_silent else now
+        if now - self._starved_since > SILENT_S:
+            return "records", self._starved_since
+        return None, now
+
+    @property
+    def _step(self) -> Wait:
+        """Where the batch in flight is."""
+        if self.running_batch is not self.offered:
+            return "agent"
+        return "commit" if self.processing is not None and self.processing.done() else "stage"
+
+    @property
+    def waiting(self) -> int:
+        """Records that wait for their batch."""
+        return self._delivered - self._taken
+
+    def take(self, at_most: int) -> list[Run]:
+        """What waits, whole runs where they fit."""
+        taken: list[Run] = []
+        room = at_most
+        while self._runs and room:
+            run = self._runs.popleft()
+            if len(run.records) > room:
+                self._runs.appendleft(Run(run.topic, run.records[room:]))
+                run = Run(run.topic, run.records[:room])
+            taken.append(run)
+            room -= len(run.records)
+        self._taken += at_most - room
+        return taken
+
+    def clear(self) -> None:
+        self._runs.clear()
+        self._taken = self._delivered

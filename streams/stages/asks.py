@@ -1,0 +1,93 @@
+"""Events that ask for a slate: what `recommend` reads, plans and answers."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from schemas.events import AnyEvent
+
+Order = tuple[int, str]
+"""(append time, event id): asks are ordered by it in every cluster alike; offsets are not."""
+Place = tuple[str, str]
+"""(user, surface): an answer to the newest ask of a place answers those before it."""
+
+
+class Ask(msgspec.Struct, frozen=True, gc=False):
+    """An event that asks, and where it was read."""
+
+    event: AnyEvent
+    origin: str
+    appended_at_ms: int
+    topic: str
+    offset: int
+
+    @property
+    def order(self) -> Order:
+        return self.appended_at_ms, self.event.event_id
+
+    @property
+    def place(self) -> Place:
+        return self.event.user_id, self.event.surface
+
+
+def keep_newest(newest: dict[Place, Ask], ask: Ask) -> None:
+    """Keep an ask if it is the newest of its place."""
+    event = ask.event
+    place = event.user_id, event.surface
+    known = newest.get(place)
+    if known is None or ask.appended_at_ms > known.appended_at_ms or ask.order > known.order:
+        newest[place] = ask
+
+
+class DueAsks:
+    """Of one partition, to be answered oldest first while new batches go on.
+
+    Held by origin and place: an ask also answers those of other origins, but only while this
+    region owns its own.
+    """
+
+    def __init__(self) -> None:
+        self._asks: dict[tuple[str, Place], Ask] = {}
+        """Oldest first."""
+        self._origins: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._asks)
+
+    def oldest_ms(self) -> dict[str, int]:
+        """Of each origin, the append time of the oldest ask still due."""
+        oldest: dict[str, int] = {}
+        for ask in self._asks.values():
+            oldest.setdefault(ask.origin, ask.appended_at_ms)
+            if len(oldest) == len(self._origins):
+                break
+        return oldest
+
+    def replace(self, origin: str, asks: Iterable[Ask]) -> None:
+        """What was planned for an origin is dropped for what the logs say now."""
+        self._keep([*asks, *(ask for ask in self._asks.values() if ask.origin != origin)])
+
+    def put_back(self, asks: Sequence[Ask]) -> None:
+        """Asks that were taken, or read just now, and have no answer yet."""
+        if asks:
+            self._keep([*asks, *self._asks.values()])
+
+    def take(self, at_most: int, newer: Iterable[Place]) -> list[Ask]:
+        """The oldest; none that an ask of `newer` answers too: no slate goes out after a newer."""
+        if not self._asks:
+            return []
+        for place in newer:
+            for origin in self._origins:
+                self._asks.pop((origin, place), None)
+        keys = [key for key, _ in zip(self._asks, range(at_most), strict=False)]
+        return [self._asks.pop(key) for key in keys]
+
+    def _keep(self, asks: Iterable[Ask]) -> None:
+        """The newest of each origin and place."""
+        kept: dict[tuple[str, Place], Ask] = {}
+        for ask in sorted(asks, key=lambda ask: ask.order):
+            key = ask.origin, ask.place
+            kept.pop(key, None)
+            kept[key] = ask
+        self._asks = kept
+        self._origins = {origin for origin, _ in kept}

@@ -1,0 +1,143 @@
+"""Asks that nobody has validly answered: found in the logs, kept until they are answered.
+
+Never guessed from positions: a crash, a rebalance and a failover leave the same question, and the
+logs have the answer. Read when a partition was opened whose origin this region owns, and whenever
+the epoch at which it owns it changes. `read` blocks: call it in a pool thread.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from schemas.control import Ownership
+from schemas.recommendations import AnswerHeaders
+from schemas.topics import RECOMMENDATIONS, USER_EVENTS
+from streams.lane import clients
+from streams.lane.contract import Offsets
+from streams.region.valid import valid
+from streams.settings import Settings
+from streams.stages.asks import Ask, Order, Place, keep_newest
+from streams.stages.intake import Partition
+from streams.stages.recent import WINDOW_MS
+from streams.topology import copies
+
+CLOCK_STEP_MS = 60_000
+"""How far a broker's or worker's clock may step back, or be behind."""
+_TIMEOUT_S = 30.0
+
+
+class Found(NamedTuple):
+    """What the logs say of one origin in one partition."""
+
+    due: list[Ask]
+    """The newest of each (user, surface)."""
+    answered: dict[Place, Order]
+    """The newest cause that a valid answer names, as far as was read."""
+    answered_asks: list[Ask]
+    """Asks of the last minutes that have their answer, in their order."""
+
+
+def read(
+    settings: Settings,
+    partition: Partition,
+    origin: str,
+    ownerships: Mapping[str, Ownership],
+    before: Offsets,
+) -> Found:
+    """Asks of `origin` up to the position `before`. Raises DeadlineError, KafkaException."""
+    consumer = clients.catch_up_reader(settings)
+    topics = copies(RECOMMENDATIONS, settings.peers)
+    logs = [TopicPartition(topic, partition.number) for topic in topics]
+    try:
+        starts = [_asks_start(consumer, log, ownerships.get(origin)) for log in logs]
+        known = [start for start in starts if start is not None]
+        start_ms = max(known)[1] - CLOCK_STEP_MS if known else None
+        answered: dict[Place, Order] = {}
+        for log in logs:
+            begin = _at(consumer, log, None if start_ms is None else start_ms - CLOCK_STEP_MS)
+            for message in clients.read_to_end(consumer, [begin]):
+                _note(answered, message, ownerships)
+        topic = dict(zip((settings.region, *settings.peers), _events(settings), strict=True))[
+            origin
+        ]
+        events = TopicPartition(topic, partition.number)
+        begin = _at(consumer, events, None if start_ms is None else start_ms - WINDOW_MS)
+        records = clients.before(clients.read_to_end(consumer, [begin]), before[topic])
+        return found(partition.asks(topic, records), answered, start_ms or 0)
+    finally:
+        consumer.close()
+
+
+def found(asks: Iterable[Ask], answered: dict[Place, Order], start_ms: int) -> Found:
+    """Of asks in their order. Those before `start_ms` are answered, whatever `answered` says.
+
+    An event sent again within the window is answered with its first copy.
+    """
+    due: dict[Place, Ask] = {}
+    done: list[Ask] = []
+    copies_ms: dict[tuple[str, str, str], int] = {}
+    for ask in asks:
+        event, place = ask.event, ask.place
+        copy = event.user_id, event.event_id, event.surface
+        first_ms = copies_ms.get(copy)
+        if first_ms is not None and ask.appended_at_ms - first_ms <= WINDOW_MS:
+            continue
+        if ask.appended_at_ms < start_ms or ask.order <= answered.get(place, (-1, "")):
+            copies_ms[copy] = ask.appended_at_ms
+            done.append(ask)
+        else:
+            keep_newest(due, ask)
+    return Found([*due.values()], answered, done)
+
+
+def _events(settings: Settings) -> Sequence[str]:
+    return copies(USER_EVENTS, settings.peers)
+
+
+def _asks_start(
+    consumer: Consumer, log: TopicPartition, ownership: Ownership | None
+) -> tuple[int, int] | None:
+    """(epoch, answered_before) of the newest valid answers in one log, read backwards until one
+    is met; None where there is none.
+    """
+    for messages in clients.backwards(consumer, log):
+        met = [
+            (headers.epoch, headers.answered_before_ms)
+            for message in messages
+            if (headers := _headers(message)) and valid(headers, log.partition, ownership)
+        ]
+        if met:
+            return max(met)
+    return None
+
+
+def _note(
+    answered: dict[Place, Order], message: Message, ownerships: Mapping[str, Ownership]
+) -> None:
+    headers = _headers(message)
+    if headers is None or not valid(headers, message.partition(), ownerships.get(headers.origin)):
+        return
+    cause = headers.cause
+    place = (message.key() or b"").decode(errors="replace"), cause.surface
+    order = cause.appended_at_ms, cause.event_id
+    if order > answered.get(place, (-1, "")):
+        answered[place] = order
+
+
+def _headers(message: Message) -> AnswerHeaders | None:
+    """None for a record that is no recommendation of ours: it answers nothing."""
+    try:
+        return AnswerHeaders.decode(message.headers() or [])
+    except ValueError:
+        return None
+
+
+def _at(consumer: Consumer, log: TopicPartition, time_ms: int | None) -> TopicPartition:
+    """The first record of this time or later; without a time, the start of the log."""
+    start, end = clients.watermarks(consumer, log)
+    if time_ms is None or start == end:
+        return TopicPartition(log.topic, log.partition, start)
+    asked = TopicPartition(log.topic, log.partition, max(0, time_ms))
+    (answer,) = clients.again(lambda: consumer.offsets_for_times([asked], timeout=_TIMEOUT_S))
+    return TopicPartition(log.topic, log.partition, answer.offset if answer.offset >= 0 else end)

@@ -1,0 +1,107 @@
+"""The states of one partition's users: the hot ones in memory, all of them in the store behind.
+
+Memory is bounded by two generations: who is touched moves into the young one; when that is full,
+the old one is let go and the young one grows old. A state that is let go before its turn in the
+changelog is spilled to the store; it stays dirty until it was flushed. Called by the stages in the
+event loop's thread (and before that, while a partition is opened, in the thread that opens it).
+"""
+
+from collections.abc import Callable, Iterator
+
+from schemas.state import EMPTY, FORMAT, USER_KEY_PREFIX, UserState
+from streams.state.store import Change, Store
+
+_OVERHEAD_BYTES = 300
+"""Of Python's objects and tables for a user, beside the bytes of his state."""
+_FIRST_GUESS_BYTES = 400
+"""Of a state, until the first were flushed."""
+_WEIGHT = 0.05
+"""Of each flushed state in the running mean of their sizes."""
+
+
+class Users:
+    """States by user id. Who has none has the empty state and is not counted."""
+
+    def __init__(self, store: Store, layout: int = FORMAT) -> None:
+        self._store = store
+        self._layout = layout
+        self._young: dict[str, UserState] = {}
+        self._old: dict[str, UserState] = {}
+        self._mean_bytes = float(_FIRST_GUESS_BYTES)
+        self.dirty: dict[str, None] = {}
+        """Changed since their last flush, in the order of their first change."""
+
+    def find(self, user_id: str) -> UserState | None:
+        """The state, None for a user who is not known here. Raises StoreError, ValueError."""
+        state = self._young.get(user_id)
+        if state is not None:
+            return state
+        state = self._old.pop(user_id, None)
+        if state is None:
+            stored = self._store.state(user_id)
+            if stored is None:
+                return None
+            state = UserState.decode(stored)
+        self._young[user_id] = state
+        return state
+
+    def get(self, user_id: str) -> UserState:
+        return self.find(user_id) or EMPTY
+
+    def put(self, user_id: str, state: UserState) -> None:
+        """A state that is not the one `find` gave."""
+        self._young[user_id] = state
+        self.dirty[user_id] = None
+
+    def must_flush(self, user_id: str) -> None:
+        """A user just found is dirty, although he did not change."""
+        if user_id in self._young:
+            self.dirty[user_id] = None
+
+    def flushed(self, user_id: str) -> Change:
+        """A user's record for the changelog; he is clean once it is committed and stored."""
+        self.dirty.pop(user_id, None)
+        state = self._young.get(user_id) or self._old.get(user_id)
+        if state is None:  # spilled meanwhile
+            value = self._store.state(user_id)
+        else:
+            value = state.encode(self._layout)
+            self._mean_bytes += (len(value) - self._mean_bytes) * _WEIGHT
+        return Change(USER_KEY_PREFIX + user_id.encode(), value)
+
+    def bound(self, hot_bytes: int, is_due: Callable[[str], bool]) -> None:
+        """Let go of whom was not touched for long, if there are too many. Call between batches:
+        what is let go must be committed. `is_due` tells who waits for a cycle under way.
+        """
+        if 2 * len(self._young) * (self._mean_bytes + _OVERHEAD_BYTES) <= hot_bytes:
+            return
+        spilled = [
+            Change(USER_KEY_PREFIX + user_id.encode(), state.encode(self._layout))
+            for user_id, state in self._old.items()
+            if user_id in self.dirty or is_due(user_id)
+        ]
+        if spilled:
+            self._store.write(spilled)
+        self._old, self._young = self._young, {}
+
+    @property
+    def hot(self) -> int:
+        return len(self._young) + len(self._old)
+
+    @property
+    def estimated(self) -> int:
+        """All users, as the store estimates them; those not flushed yet are hot."""
+        return max(self.hot, self._store.estimated_users())
+
+    @property
+    def mean_bytes(self) -> float:
+        """Of a state, encoded."""
+        return self._mean_bytes
+
+    def states(self) -> Iterator[tuple[str, UserState]]:
+        """Every user with his state, hot or not; for checks, not for the way of an event."""
+        yield from self._young.items()
+        yield from self._old.items()
+        for user_id, stored in self._store.states():
+            if user_id not in self._young and user_id not in self._old:
+                yield user_id, UserState.decode(stored)
