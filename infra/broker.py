@@ -85,7 +85,7 @@ def partitions(consumer: Consumer, topics: Iterable[str]) -> list[TopicPartition
     for topic in topics:
         for number in consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions:
             part = TopicPartition(topic, number)
-            part.offset, _ = consumer.get_watermark_offsets(part, timeout=ANSWER_S)
+            part.offset, _ = clients.watermarks(consumer, part)
             parts.append(part)
     return parts
 
@@ -94,7 +94,7 @@ def ends(consumer: Consumer, topics: Iterable[str]) -> list[TopicPartition]:
     """Every partition of the topics, behind its last committed record."""
     parts = partitions(consumer, topics)
     for part in parts:
-        _, part.offset = consumer.get_watermark_offsets(part, timeout=ANSWER_S)
+        _, part.offset = clients.watermarks(consumer, part)
     return parts
 
 

@@ -13,9 +13,13 @@ from inference.errors import InferenceError
 from infra import control, topics, triton_models, workers
 from infra.clickhouse.migrate import migrate
 from infra.local import servers, supervisor
+from infra.local.home import Home
 from infra.local.ports import HOST
 from infra.local.servers import Endpoints
 from infra.local.settings import LocalSettings
+from infra.local.supervisor.stopping import uninterrupted
+from infra.supervise import NAME, asking, wanted
+from infra.supervise.wanted import Wanted
 from schemas.serving import MODEL
 from streams.settings import Settings
 
@@ -43,7 +47,7 @@ def bring_up(
     fresh: bool = False,
     report: Report,
 ) -> Up:
-    """`recommend_workers`: None keeps as many as run, or starts one. Raises LocalError,
+    """`recommend_workers`: None keeps as many as there were, or starts one. Raises LocalError,
     TopicsError, MigrationError, BrokerError, RefusedError.
     """
     with _nothing_left_behind(local):
@@ -83,17 +87,33 @@ def with_endpoints(given: Settings, found: Endpoints) -> Settings:
 
 @contextmanager
 def _nothing_left_behind(local: LocalSettings) -> Iterator[None]:
-    run = local.place.run
-    before = {state.name: state.pid for state in supervisor.states(run) if state.running}
+    home = local.place
+    before = _running(home)
+    former = wanted.read(home)
     try:
         yield
     except BaseException:
-        if before:
-            fresh = [s.name for s in supervisor.states(run) if before.get(s.name) != s.pid]
-            supervisor.stop(run, fresh)
-        else:
+        if not before:
             servers.down(local)
+        else:
+            with uninterrupted():
+                _go_back(home, before, former)
         raise
+
+
+def _go_back(home: Home, before: dict[str, int], former: Wanted | None) -> None:
+    now = _running(home)
+    kept = {state.name for state in supervisor.states(home.run) if state.keeper}
+    if NAME in before and before[NAME] == now.get(NAME):
+        asking.take_back(home, former)
+        now = {name: pid for name, pid in now.items() if name not in kept}
+    elif former is not None:
+        wanted.write(home, former)  # the next `up` knows how many there were
+    supervisor.stop(home.run, [name for name, pid in now.items() if before.get(name) != pid])
+
+
+def _running(home: Home) -> dict[str, int]:
+    return {state.name: state.pid for state in supervisor.states(home.run) if state.running}
 
 
 def _topics(settings: Settings, report: Report) -> None:
@@ -138,22 +158,13 @@ def _workers(
     report: Report,
 ) -> None:
     home = local.place
-    running = {state.name for state in supervisor.states(home.run) if state.running}
-    known = sum(1 for name in running if workers.stage_of(name) == "recommend")
-    wanted = workers.names(recommend_workers or known or 1)
-    if surplus := [name for name in running if workers.stage_of(name) and name not in wanted]:
-        report(f"stopped: {', '.join(sorted(supervisor.stop(home.run, surplus)))}")
-    supervisor.start(
+    stages = workers.names(recommend_workers or workers.recommend_count(home) or 1)
+    asking.keep(
         home,
-        workers.servers(local, wanted, found.environment()),
+        workers.described(local, stages, found.environment()),
         log_limit_bytes=local.log_limit_bytes,
-        report=lambda started: report(_line(started)),
+        ready_timeout_s=local.ready_timeout_s,
+        report=report,
     )
     workers.wait_until_assigned(settings, local.ready_timeout_s)
     servers.scrape(local, workers.metrics_ports(home))
-
-
-def _line(started: supervisor.Started) -> str:
-    if started.fresh:
-        return f"{started.name}: ready after {started.seconds:.1f} s (pid {started.pid})"
-    return f"{started.name}: runs already (pid {started.pid})"

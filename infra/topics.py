@@ -113,7 +113,7 @@ def recreate(bootstrap: str, partitions: int, region: str, peers: Iterable[str] 
     every = list(wanted(partitions, region, peers))
     deadline_s = time.monotonic() + _TIMEOUT_S
     while True:
-        _delete_groups(admin)
+        _delete_groups(admin, deadline_s)
         old = [name for name in _existing(admin) if not name.startswith("__")]
         _delete(admin, old)
         _until(admin, partial(_without, old))
@@ -198,11 +198,18 @@ def _set_config(admin: AdminClient, topic: Wanted) -> None:
     _done({key.name: answer for key, answer in answers.items()}, "configure")
 
 
-def _delete_groups(admin: AdminClient) -> None:
-    groups = [group.group_id for group in admin.list_consumer_groups().result().valid]
-    if groups:
+def _delete_groups(admin: AdminClient, deadline_s: float) -> None:
+    while groups := [group.group_id for group in admin.list_consumer_groups().result().valid]:
         answers = admin.delete_consumer_groups(groups)
-        _done(answers, "delete the group", already=KafkaError.GROUP_ID_NOT_FOUND)
+        try:
+            _done(answers, "delete the group", already=KafkaError.GROUP_ID_NOT_FOUND)
+        except TopicsError:
+            # Who was killed stays in his group until his session is over.
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return
 
 
 def _done(

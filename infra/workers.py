@@ -1,33 +1,34 @@
-"""The worker processes of a region on this machine, as the supervisor runs them.
+"""The worker processes of a region on this machine, as `infra.supervise` keeps them running.
 
-Each has a metrics port of its own, kept while the process runs, so that a repeated `up` leaves a
-running worker alone. Called by `infra.starting` and `infra.status`.
+Each has a metrics port and a folder for its state of its own, the same from `up` to `down`, so that
+a repeated `up` leaves a running worker alone. Called by `infra.starting` and `infra.status`.
 """
 
 import os
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 from confluent_kafka import ConsumerGroupState, KafkaException
-from prometheus_client.parser import text_string_to_metric_families
 
 from infra import broker
 from infra.local import ports, supervisor
 from infra.local.home import Home
 from infra.local.problems import NotReadyError
 from infra.local.settings import LocalSettings
-from infra.local.supervisor import Server
+from infra.supervise import wanted
+from infra.supervise.probe import Probe
+from infra.supervise.wanted import Worker
 from streams.settings import Settings
 from streams.topology import RECOMMEND, StageName
 
 METRICS_PORT = "TIDEMILL_METRICS_PORT"
+STATE_DIR = "TIDEMILL_STATE_DIR"
+INSTANCE = "TIDEMILL_INSTANCE"
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _POLL_S = 0.2
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""A proxy that the environment names is for other machines."""
 
 
 def names(recommend: int) -> dict[str, StageName]:
@@ -51,44 +52,60 @@ def metrics_ports(home: Home) -> dict[str, int]:
     }
 
 
-def servers(
-    local: LocalSettings, wanted: Mapping[str, StageName], environment: Mapping[str, str]
-) -> list[Server]:
-    """What the supervisor must know of each. `environment` says where the servers are."""
-    chosen = metrics_ports(local.place)
+def recommend_count(home: Home) -> int:
+    """How many recommend workers the last `up` wanted, 0 where `down` came after it."""
+    found = wanted.read(home)
+    names = [] if found is None else [worker.name for worker in found.workers]
+    return sum(stage_of(name) == "recommend" for name in names)
+
+
+def described(
+    local: LocalSettings, stages: Mapping[str, StageName], environment: Mapping[str, str]
+) -> list[Worker]:
+    """What is wanted of each, by its name. `environment` says where the servers are."""
+    home = local.place
+    chosen = _known_ports(home)
     # All settings are part of the description: a worker that has others is replaced.
     names = (f"TIDEMILL_{name.upper()}" for name in Settings.model_fields)
     given = {name: os.environ[name] for name in names if name in os.environ}
-    described = []
-    for name, stage in wanted.items():
+    found = []
+    for name, stage in stages.items():
         if name not in chosen:
             chosen[name] = ports.free_port(frozenset(chosen.values()))
-        own = {METRICS_PORT: str(chosen[name]), "PYTHONPATH": str(_CHECKOUT)}
-        described.append(
-            Server(
+        own = _own(name, given, home) | {METRICS_PORT: str(chosen[name])}
+        found.append(
+            Worker(
                 name=name,
                 command=(sys.executable, "-m", "streams.worker", stage),
                 env={**given, **environment, **own},
                 ports={METRICS_PORT: chosen[name]},
-                ready=_question(stage, chosen[name]),
-                ready_timeout_s=local.ready_timeout_s,
+                probe=_probe(stage, chosen[name]),
                 stop_timeout_s=local.stop_timeout_s,
             )
         )
-    return described
+    return found
+
+
+def _own(name: str, given: Mapping[str, str], home: Home) -> dict[str, str]:
+    """What no two workers may share, where it is given for all of them."""
+    own = {"PYTHONPATH": str(_CHECKOUT), STATE_DIR: str(home.state(name))}
+    if state_dir := given.get(STATE_DIR):
+        own[STATE_DIR] = str(Path(state_dir).resolve() / name)
+    if instance := given.get(INSTANCE):
+        own[INSTANCE] = f"{instance}-{name}"
+    return own
 
 
 def answers(stage: StageName, port: int) -> bool:
-    """Whether a worker's metrics tell that it works; raises OSError where nobody answers.
-
-    A recommend worker has read who owns what, the releases and the items by then.
+    """Whether a worker's metrics tell that it works, though a partition that came to it may not be
+    open yet; raises OSError where nobody answers.
     """
-    with _DIRECT.open(f"http://{ports.HOST}:{port}/metrics", timeout=3) as answer:
-        text = answer.read().decode()
-    if stage != "recommend":
-        return bool(text)
-    families = text_string_to_metric_families(text)
-    return any(family.samples for family in families if family.name == "tidemill_owned_epoch")
+    return msgspec.structs.replace(_probe(stage, port), phases=None).answer() == "yes"
+
+
+def exposition(stage: StageName, port: int) -> str:
+    """All that a worker's metrics tell; raises OSError where nobody answers."""
+    return _probe(stage, port).exposition()
 
 
 def wait_until_assigned(settings: Settings, deadline_s: float) -> None:
@@ -116,5 +133,22 @@ def held(settings: Settings) -> int:
     return sum(len(member.assignment.topic_partitions) for member in group.members)
 
 
-def _question(stage: StageName, port: int) -> Callable[[], bool]:
-    return lambda: answers(stage, port)
+def _probe(stage: StageName, port: int) -> Probe:
+    """A recommend worker that owns something has read who owns what, the releases and the items."""
+    url = f"http://{ports.HOST}:{port}/metrics"
+    return (
+        Probe(url, "tidemill_owned_epoch", "tidemill_phase") if stage == "recommend" else Probe(url)
+    )
+
+
+def _known_ports(home: Home) -> dict[str, int]:
+    """Those of the last `up`, but for one that somebody took while its worker did not run."""
+    running = metrics_ports(home)
+    before = wanted.read(home)
+    known = {} if before is None else {worker.name: worker.ports for worker in before.workers}
+    free = {
+        name: chosen[METRICS_PORT]
+        for name, chosen in known.items()
+        if METRICS_PORT in chosen and ports.is_free(chosen[METRICS_PORT])
+    }
+    return {**free, **running}

@@ -46,3 +46,17 @@ class Home:
     def scrape_targets(self) -> Path:
         """What Prometheus asks for metrics, in its file_sd form; read again when it changes."""
         return self.run / "prometheus-targets.json"
+
+    @property
+    def wanted(self) -> Path:
+        """The workers that `tidemill up` wants to run; `infra.supervise` keeps them running."""
+        return self.run / "wanted.json"
+
+    @property
+    def kept(self) -> Path:
+        """What `infra.supervise` tells of them."""
+        return self.run / "kept.json"
+
+    def state(self, worker: str) -> Path:
+        """The store of one worker; the name is the same after each restart."""
+        return self.data / "state" / worker

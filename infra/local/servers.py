@@ -1,8 +1,7 @@
 """All real servers of one home together: `up`, `down`, `status`; what the command line calls.
 
-Workers are not described here: whoever runs them hands a `supervisor.Server` to
-`supervisor.start(settings.place, ...)` with `Endpoints.environment`; `down` and `status` know
-them by their records.
+Workers are not described here: `infra.workers` does that with `Endpoints.environment`, and
+`infra.supervise` keeps them running; `down` and `status` know them by their records.
 """
 
 import shutil
@@ -119,8 +118,8 @@ def down(settings: LocalSettings) -> tuple[str, ...]:
     """Stop everything that runs in the home, workers first; the names of what ran."""
     home = settings.place
     stopped = supervisor.stop(home.run)
-    home.endpoints.unlink(missing_ok=True)
-    home.scrape_targets.unlink(missing_ok=True)
+    for told in (home.endpoints, home.scrape_targets, home.wanted, home.kept):
+        told.unlink(missing_ok=True)
     return stopped
 
 

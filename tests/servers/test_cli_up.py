@@ -65,8 +65,18 @@ def test_up_release_restart_and_down(home: Path, films: Path, given: dict[str, s
         "archive", "catalogue", "recommend-1", "recommend-2",
     ]  # fmt: skip
     assert all(worker["ready"] for worker in region["workers"])
+    held = [
+        (one["partition"], one["phase"])
+        for worker in region["workers"]
+        for one in worker["partitions"]
+        if worker["stage"] == "recommend"
+    ]
+    assert sorted(held) == [(number, "open") for number in range(8)]
+    assert "hot/users" in done(home, "status", "--partitions", **given)
     assert (region["owner_of"], region["epoch"]) == (["east"], 16)
     assert region["lag"] == {"recommend": 0, "catalogue": 0, "archive": 0}
+    assert status["supervisor"]["running"]
+    assert all((w["restarts"], w["last_exit"]) == (0, None) for w in region["workers"])
     assert status["clickhouse"]["ready"]
     assert status["prometheus"]["ready"]
 
@@ -101,6 +111,42 @@ def test_up_release_restart_and_down(home: Path, films: Path, given: dict[str, s
     )  # fmt: skip
     assert asked.returncode == 1
     assert document(home, "status", **given)["triton"][0]["version"] == "1"
+
+
+def test_the_number_and_the_settings_of_workers_change_while_they_run(
+    home: Path, given: dict[str, str]
+) -> None:
+    def ready() -> dict[str, int]:
+        (region,) = document(home, "status", **given)["regions"].values()
+        return {worker["name"]: worker["pid"] for worker in region["workers"] if worker["ready"]}
+
+    def pids(count: int) -> dict[str, int]:
+        found = ready()
+        assert len(found) == count
+        return found
+
+    done(home, "up", **given)
+    one = pids(3)
+    done(home, "up", "--workers", "2", **given)
+    two = pids(4)
+    assert {**two, **one} == two, "those that ran already were left alone"
+    assert two.keys() - one.keys() == {"recommend-2"}
+
+    (home / "no-folder").touch()
+    line = failed(home, "up", **given, TIDEMILL_STATE_DIR=str(home / "no-folder"))
+    assert "recommend-1 exited with code" in line
+    assert "Not a directory" in line
+    until("the former settings are back", lambda: ready().keys() == two.keys())
+    back = pids(4)
+    assert {name for name in two if back[name] == two[name]} >= {"recommend-2"}
+
+    text = done(home, "up", **given, TIDEMILL_SLATE_SIZE="5")
+    assert text.count("ready after") == 4
+    assert not set(pids(4).values()) & set(back.values())
+    done(home, "up", "--workers", "1", **given, TIDEMILL_SLATE_SIZE="5")
+    assert pids(3).keys() == one.keys()
+    assert "recommend-1" in done(home, "down", **given)
+    assert not list(records.marked(home / "run"))
 
 
 def break_golden(folder: Path) -> None:

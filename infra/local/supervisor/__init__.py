@@ -1,7 +1,7 @@
 """Run processes in the background of one machine: start, readiness, status, stop.
 
 Small on purpose: no restarts, no dependencies beyond the order of calls. Called by
-`infra.local.servers`, by the tests' fixtures and by whoever runs workers.
+`infra.local.servers`, by the tests' fixtures and by `infra.supervise`, which does restart.
 """
 
 from infra.local.supervisor.server import Server

@@ -31,6 +31,8 @@ class Record(msgspec.Struct, frozen=True):
     log: str
     stop_signal: int
     stop_timeout_s: float
+    keeper: str = ""
+    """The process that starts this one again when it ends; that one must be stopped first."""
 
     def process(self) -> psutil.Process | None:
         """The process, if it still runs and is the one that was started."""

@@ -5,23 +5,19 @@ them. If anything fails, or the person presses Ctrl-C, what this call started is
 what ran before is left alone.
 """
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from infra.local import ports
 from infra.local.home import Home
-from infra.local.problems import LocalError, NotReadyError, PortTakenError
+from infra.local.problems import NotReadyError
 from infra.local.supervisor import logs, records
 from infra.local.supervisor.lock import locked
 from infra.local.supervisor.records import Record
 from infra.local.supervisor.server import Server
+from infra.local.supervisor.spawning import spawn
 from infra.local.supervisor.stopping import stop_locked, uninterrupted
 
 _POLL_S = 0.1
@@ -101,54 +97,15 @@ def _healthy(home: Home, server: Server) -> Record | None:
 
 
 def _spawn(home: Home, server: Server, log_limit_bytes: int, start_s: float) -> _Begun:
-    for setting, port in server.ports.items():
-        if not ports.is_free(port):
-            raise PortTakenError(
-                f"port {port} for {server.name} is taken by {ports.holder(port)}; "
-                f"stop that process or set {setting} to another port"
-            )
-    server.prepare()
-    log = logs.open_log(home.logs, server.name, log_limit_bytes)
-    log_from_byte = log.stat().st_size
-    mark = {records.MARK: records.mark(home.run, server.name)}
-    with log.open("ab") as output:
-        try:
-            process = subprocess.Popen(
-                server.command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **server.env, **mark},
-                cwd=server.cwd,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LocalError(f"{server.name} cannot be started: {error}") from error
-    _CHILDREN.append(process)
-    record = Record(
-        name=server.name,
-        pid=process.pid,
-        created_at_s=_created_at_s(process.pid),
-        order=time.monotonic_ns(),
-        fingerprint=server.fingerprint,
-        command=server.command,
-        ports=dict(server.ports),
-        log=str(log),
-        stop_signal=server.stop_signal,
-        stop_timeout_s=server.stop_timeout_s,
+    made = spawn(home, server, log_limit_bytes)
+    _CHILDREN.append(made.process)
+    return _Begun(
+        server, made.record, fresh=True, log_from_byte=made.log_from_byte, start_s=start_s
     )
-    records.write(home.run, record)
-    return _Begun(server, record, fresh=True, log_from_byte=log_from_byte, start_s=start_s)
 
 
 _CHILDREN: list[subprocess.Popen[bytes]] = []
 """Kept, because Python warns of a process object that goes while its process runs on."""
-
-
-def _created_at_s(pid: int) -> float:
-    with suppress(psutil.Error):
-        return psutil.Process(pid).create_time()
-    return 0.0  # ended already; the wait for readiness says so
 
 
 def _wait_ready(begun: Sequence[_Begun], report: Callable[[Started], None]) -> tuple[Started, ...]:

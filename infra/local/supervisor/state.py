@@ -19,6 +19,8 @@ class State:
     resident_bytes: int
     ports: dict[str, int]
     log: Path
+    keeper: str
+    """Who starts it again when it ends; empty where nobody does."""
 
 
 def states(run: Path) -> tuple[State, ...]:
@@ -43,4 +45,5 @@ def _state(record: records.Record) -> State:
         resident_bytes=resident_bytes,
         ports=record.ports,
         log=Path(record.log),
+        keeper=record.keeper,
     )

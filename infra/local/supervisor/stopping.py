@@ -18,7 +18,9 @@ _KILL_WAIT_S = 10.0
 
 
 def stop(run: Path, names: Iterable[str] | None = None) -> tuple[str, ...]:
-    """Stop the named servers, or all; the last one started goes first. Returns who was running."""
+    """Stop the named servers, or all; the last one started goes first, and before all others who
+    would start them again. Returns who was running.
+    """
     with locked(run), uninterrupted():
         return stop_locked(run, names)
 
@@ -26,26 +28,37 @@ def stop(run: Path, names: Iterable[str] | None = None) -> tuple[str, ...]:
 def stop_locked(run: Path, names: Iterable[str] | None = None) -> tuple[str, ...]:
     """The same for a caller that holds the lock already."""
     wanted = None if names is None else set(names)
-    stopped = []
-    for record in reversed(records.read_all(run)):
-        if wanted is None or record.name in wanted:
-            if _stop_recorded(record):
-                stopped.append(record.name)
-            _sweep(run, record.name)
-            records.forget(run, record.name)
+    found = _in_order(records.read_all(run))
+    ours = [record for record in found if wanted is None or record.name in wanted]
+    # Looked at first: a keeper ends its own.
+    running = tuple(record.name for record in ours if record.process() is not None)
+    for record in ours:
+        _stop_recorded(record)
+        _sweep(run, record.name)
+        records.forget(run, record.name)
     if wanted is None:
         _sweep(run, None)
     else:
         for name in wanted:
             _sweep(run, name)
             records.forget(run, name)
-    return tuple(stopped)
+    return running
 
 
-def _stop_recorded(record: Record) -> bool:
+def _in_order(found: list[Record]) -> list[Record]:
+    """Who starts others again, then those others, then the rest; each from the last one started."""
+    keepers = {record.keeper for record in found}
+
+    def turn(record: Record) -> tuple[bool, bool, int]:
+        return record.name in keepers, bool(record.keeper), record.order
+
+    return sorted(found, key=turn, reverse=True)
+
+
+def _stop_recorded(record: Record) -> None:
     process = record.process()
     if process is None:
-        return False
+        return
     family = [process]
     with suppress(psutil.Error):
         family += process.children(recursive=True)
@@ -54,7 +67,6 @@ def _stop_recorded(record: Record) -> bool:
     _signal(family, signal.SIGCONT)
     _gone([process], record.stop_timeout_s)
     _insist(family)
-    return True
 
 
 def _sweep(run: Path, name: str | None) -> None:
