@@ -4,6 +4,7 @@ Called by `tidemill status`. Whatever does not answer is told as such: a status 
 a server does.
 """
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -16,6 +17,9 @@ from infra.lag import lag
 from infra.local import prometheus, servers, supervisor
 from infra.local.ports import HOST
 from infra.local.settings import LocalSettings
+from infra.partitions import PartitionStatus, partitions
+from infra.supervise import NAME, told
+from infra.supervise.exits import Exit
 from schemas.serving import MODEL
 from streams.lane.errors import LaneError
 from streams.settings import Settings
@@ -23,7 +27,9 @@ from streams.topology import StageName
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker process of this machine. `running` is False where it ended by itself."""
+    """A worker process of this machine. `running` is False where it ended by itself; the supervisor
+    starts it again at `starts_at_ms`. `restarts` counts since the supervisor began.
+    """
 
     name: str
     stage: StageName
@@ -31,6 +37,19 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
     ready: bool
     metrics: str | None
+    log: str
+    restarts: int
+    last_exit: Exit | None
+    starts_at_ms: int | None
+    partitions: list[PartitionStatus]
+    """That it holds; none where it does not answer."""
+
+
+class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who starts the workers again; where it does not run, `tidemill up` starts it and them."""
+
+    pid: int
+    running: bool
     log: str
 
 
@@ -70,6 +89,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     triton: list[Triton]
     clickhouse: Server
     prometheus: Server
+    supervisor: Supervisor | None
 
 
 def status(local: LocalSettings, settings: Settings) -> Status:
@@ -84,6 +104,7 @@ def status(local: LocalSettings, settings: Settings) -> Status:
             triton=list(models),
             clickhouse=stored.result(),
             prometheus=watching.result(),
+            supervisor=_supervisor(local),
         )
 
 
@@ -109,16 +130,27 @@ def _region(local: LocalSettings, settings: Settings) -> Region:
     )
 
 
+def _supervisor(local: LocalSettings) -> Supervisor | None:
+    for state in supervisor.states(local.place.run):
+        if state.name == NAME:
+            return Supervisor(pid=state.pid, running=state.running, log=str(state.log))
+    return None
+
+
 def _workers(local: LocalSettings) -> list[Worker]:
+    kept = _kept(local)
     found = []
     for state in supervisor.states(local.place.run):
         stage = workers.stage_of(state.name)
         port = state.ports.get(workers.METRICS_PORT)
         if stage is None or port is None:
             continue
-        ready = False
+        ready, held = False, list[PartitionStatus]()
         with suppress(OSError, ValueError):
             ready = state.running and workers.answers(stage, port)
+            if state.running:
+                held = partitions(stage, workers.exposition(stage, port), time.time())
+        more = kept.pop(state.name, None)
         found.append(
             Worker(
                 name=state.name,
@@ -128,9 +160,42 @@ def _workers(local: LocalSettings) -> list[Worker]:
                 ready=ready,
                 metrics=f"http://{HOST}:{port}/metrics" if state.running else None,
                 log=str(state.log),
+                restarts=0 if more is None else more.restarts,
+                last_exit=None if more is None else more.last_exit,
+                starts_at_ms=None if more is None else more.starts_at_ms,
+                partitions=held,
             )
         )
-    return found
+    return found + [_without_process(worker) for worker in kept.values()]
+
+
+def _kept(local: LocalSettings) -> dict[str, told.KeptWorker]:
+    """What the supervisor told last; where it ended since, nobody starts anything again."""
+    found, keeper = told.read(local.place), _supervisor(local)
+    if found is None:
+        return {}
+    if keeper is not None and keeper.running:
+        return {worker.name: worker for worker in found.workers}
+    return {w.name: msgspec.structs.replace(w, starts_at_ms=None) for w in found.workers}
+
+
+def _without_process(kept: told.KeptWorker) -> Worker:
+    """One whose port is taken, for example; its pid is 0."""
+    stage = workers.stage_of(kept.name)
+    assert stage is not None
+    return Worker(
+        name=kept.name,
+        stage=stage,
+        pid=0,
+        running=False,
+        ready=False,
+        metrics=None,
+        log=kept.log,
+        restarts=kept.restarts,
+        last_exit=kept.last_exit,
+        starts_at_ms=kept.starts_at_ms,
+        partitions=[],
+    )
 
 
 def _triton(url: str) -> Triton:

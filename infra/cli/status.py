@@ -1,11 +1,14 @@
 """`tidemill status`: what runs, what is ready, who owns what and how far behind it is."""
 
+import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from infra.cli.printing import out, print_json
+from infra.cli import partitions
+from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings, region_settings
 from infra.status import Region, Status
 from infra.status import status as ask
@@ -15,9 +18,13 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 @app.command()
 def status(
-    *, json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False
+    *,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+    every: Annotated[
+        bool, typer.Option("--partitions", help="list also those that are quietly open")
+    ] = False,
 ) -> None:
-    """Servers, workers, lag, and who owns what."""
+    """Servers, workers, lag, who owns what, and what a silent partition waits for."""
     local = local_settings()
     found = ask(local, region_settings(local))
     if json:
@@ -27,6 +34,14 @@ def status(
     for name, region in found.regions.items():
         out.print()
         out.print(_region(name, region))
+        for sentence in _exits(region):
+            out.print(sentence, markup=False)
+        if (held := partitions.summary(region.workers)) is not None:
+            tell(f"\n{held}")
+        for listed in partitions.tables(region.workers, every=every):
+            out.print(listed)
+    if found.supervisor is not None and not found.supervisor.running:
+        tell("\nThe supervisor ended, and with it the workers; `tidemill up` starts them.")
     if not any(region.kafka.ready for region in found.regions.values()):
         out.print("\n`tidemill up` starts everything.", markup=False)
 
@@ -48,15 +63,29 @@ def _region(name: str, region: Region) -> Table:
     title = f"region {name} owns {owned}"
     if region.epoch is not None:
         title += f"; epoch {region.epoch}"
-    table = Table("worker", "pid", "ready", "records behind", "log", box=None, pad_edge=False)
+    columns = ("worker", "pid", "ready", "restarts", "records behind", "log")
+    table = Table(*columns, box=None, pad_edge=False)
     table.title, table.title_justify = title, "left"
     for worker in region.workers:
         state = _yes(worker.ready) if worker.running else "[red]ended[/red]"
         behind = "?" if region.lag is None else str(region.lag.get(worker.stage, "?"))
-        table.add_row(worker.name, str(worker.pid), state, behind, worker.log)
+        pid, restarts = str(worker.pid or ""), str(worker.restarts)
+        table.add_row(worker.name, pid, state, restarts, behind, worker.log)
     if not region.workers:
         table.add_row("none runs")
     return table
+
+
+def _exits(region: Region) -> Iterator[str]:
+    for worker in region.workers:
+        if worker.last_exit is None:
+            continue
+        at = time.strftime("%H:%M:%S", time.localtime(worker.last_exit.at_ms / 1000))
+        again = ""
+        if worker.starts_at_ms is not None:
+            left_s = max(0.0, worker.starts_at_ms / 1000 - time.time())
+            again = f"; it is started again in {left_s:.1f} s"
+        yield f"{worker.name}, at {at}: {worker.last_exit}{again}"
 
 
 def _yes(ready: bool) -> str:  # noqa: FBT001

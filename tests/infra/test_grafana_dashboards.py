@@ -7,12 +7,14 @@ from typing import Any
 
 import promql_parser
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Enum
+from prometheus_client.metrics import MetricWrapperBase
 
 from infra.grafana import build
 from infra.grafana.queries import panel_queries, plain_promql, plain_sql
 from infra.grafana.sources import CLICKHOUSE, PROMETHEUS
 from streams import metrics
+from streams.histograms import BulkHistogram
 
 DASHBOARDS = [json.loads(path.read_text()) for path in sorted(build.FOLDER.glob("*.json"))]
 QUERIES = [query for dashboard in DASHBOARDS for query in panel_queries(dashboard)]
@@ -60,7 +62,12 @@ def test_an_expression_parses_and_names_only_known_metrics(expression) -> None:
 def test_labels_that_are_grouped_by_exist(expression) -> None:
     labels = {"le"}
     for metric in vars(metrics).values():
-        labels.update(getattr(metric, "_labelnames", ()))
+        if isinstance(metric, BulkHistogram):
+            labels.add(metric.label)
+        elif isinstance(metric, MetricWrapperBase):
+            labels.update(metric._labelnames)
+        if isinstance(metric, Enum):
+            labels.add(metric._name)
     for group in re.findall(r"by \(([^)]*)\)", expression):
         assert set(group.split(", ")) <= labels
 

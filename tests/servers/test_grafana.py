@@ -9,30 +9,38 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, start_http_server
 
 from infra.clickhouse import migrate
 from infra.grafana import build
 from infra.grafana.queries import PanelQuery
 from streams import metrics
+from streams.histograms import BulkHistogram
 from tests.servers.archive_database import OnServer, a_database
 from tests.servers.panel_data import empty_panels, returns_data
 from tests.streams import archive_records as records
 
 DEADLINE_S = 90
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in build.FOLDER.glob("*.json")}
-LABELS = {"stage": "recommend", "fallback": "deadline", "partition": "0", "topic": "user-events"}
+LABELS = {
+    "stage": "recommend", "fallback": "deadline", "partition": "0", "topic": "user-events",
+    "in": "hot",
+}  # fmt: skip
 
 
 def work() -> None:
     """Moves every metric that a worker declares, each once."""
     for metric in vars(metrics).values():
-        if not isinstance(metric, Counter | Gauge | Histogram):
+        if isinstance(metric, BulkHistogram):
+            metric.observe("home", [1])
+        if not isinstance(metric, Counter | Enum | Gauge | Histogram):
             continue
         names = metric._labelnames
         child = metric.labels(*(LABELS.get(name, "some") for name in names)) if names else metric
         if isinstance(metric, Histogram):
             child.observe(1)
+        elif isinstance(metric, Enum):
+            child.state("open")
         else:
             child.inc()
 
