@@ -8,7 +8,7 @@ import pytest
 
 from infra.clickhouse import migrate
 from streams import metrics
-from streams.lane.contract import Batch, Outcome, Slot
+from streams.lane.contract import Batch, Outcome, Record, Run, Slot
 from streams.lane.errors import StageError
 from streams.stages.archive import Archive, inserts
 from streams.stages.archive.inserts import Inserts
@@ -35,7 +35,11 @@ def events(database: OnServer, count: int, slot: Slot = SLOT) -> Batch:
         records.event(database.now_ms, event_id=f"event-{slot.partition}-{number}")
         for number in range(count)
     ]
-    return Batch(slot, batch)
+    return batch_of(slot, *batch)
+
+
+def batch_of(slot: Slot, *read: Record) -> Batch:
+    return Batch(slot, [Run(slot.topic, read)], {}, {})
 
 
 class Attempts(Inserts):
@@ -67,7 +71,7 @@ async def archived(database: OnServer, batches: Sequence[Batch]) -> list[Outcome
 
 def test_a_record_of_every_topic_becomes_a_row_and_nothing_is_produced(database) -> None:
     slots = [
-        Batch(Slot(topic.name, 0), [record])
+        batch_of(Slot(topic.name, 0), record)
         for topic, record in records.one_of_each(database.now_ms).items()
     ]
     assert asyncio.run(archived(database, slots)) == [Outcome()] * len(slots)
@@ -78,7 +82,7 @@ def test_a_record_of_every_topic_becomes_a_row_and_nothing_is_produced(database)
 def test_what_cannot_be_read_is_counted_and_its_neighbours_are_archived(database) -> None:
     before = metrics.ARCHIVE_SKIPPED.labels("user-events", "not_json")._value.get()
     batch = events(database, 3)
-    broken = Batch(SLOT, [*batch.records, FakeRecord(b"?", timestamp_ms=database.now_ms)])
+    broken = batch_of(SLOT, *batch.records, FakeRecord(b"?", timestamp_ms=database.now_ms))
     asyncio.run(archived(database, [broken]))
     assert database.execute("SELECT count() FROM user_events") == [(3,)]
     after = metrics.ARCHIVE_SKIPPED.labels("user-events", "not_json")._value.get()
@@ -193,7 +197,7 @@ def test_a_row_that_clickhouse_refuses_is_named_and_the_others_are_kept(database
     bad = records.experiment(database.now_ms, topic="east.experiments")
     bad._partition, bad._offset = 2, 77
     with pytest.raises(StageError) as refused:
-        asyncio.run(archived(database, [Batch(Slot("experiments", 2), [good, bad])]))
+        asyncio.run(archived(database, [batch_of(Slot("experiments", 2), good, bad)]))
     assert "east.experiments, partition 2, offset 77" in str(refused.value)
     assert "table experiments" in str(refused.value)
     assert database.execute("SELECT count() FROM user_events") == [(1,)]

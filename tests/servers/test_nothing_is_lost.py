@@ -19,8 +19,8 @@ from schemas.state import EMPTY, UserState
 from schemas.topics import ITEM_UPDATES, RECOMMENDATIONS, USER_EVENTS
 from streams.lane.forwarding import partition_of
 from streams.settings import Settings
+from streams.state.digests import state_digest
 from streams.state.fold import fold
-from streams.state.partition import state_digest
 from streams.topology import RECOMMEND
 from tests.servers.conftest import PARTITIONS, RunningKafka
 from tests.servers.dying_worker import STEPS

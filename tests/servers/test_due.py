@@ -1,0 +1,171 @@
+"""Asks that nobody answered are found in the logs, and answered once, by whoever may."""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from schemas.codec import encode
+from schemas.control import Ownership, PastEpoch
+from schemas.topics import REGION_OWNERSHIP
+from tests.servers.conftest import PARTITIONS, RunningKafka
+from tests.servers.states import USERS, answers, ask, processed, send, stock
+from tests.servers.workers import Worker, own, produce, until
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def shop(fresh_kafka: RunningKafka) -> str:
+    """It sells, and nobody owns it yet."""
+    stock(fresh_kafka.bootstrap)
+    return fresh_kafka.bootstrap
+
+
+def owned(bootstrap: str, epoch: int, owner: str, past: list[PastEpoch], **more: bool) -> None:
+    record = Ownership(
+        origin="east", epoch=epoch, owner=owner, past=past, command_id="test", **more
+    )
+    produce(bootstrap, REGION_OWNERSHIP.name, encode(record), key="east", schema="ownership")
+
+
+def answered(bootstrap: str, name: str, epoch: int) -> None:
+    """Returns when every user has the answer to the ask of this name at this epoch."""
+    wanted = {(f"{name}-{user}", epoch) for user in USERS}
+    until(
+        f"{name} is answered at epoch {epoch}",
+        lambda: wanted <= {(one.cause.event_id, one.epoch) for one, _ in answers(bootstrap)},
+    )
+
+
+def fence(bootstrap: str) -> dict[int, int]:
+    """Per partition the newest cause that was answered."""
+    newest: dict[int, int] = {}
+    for one, _ in answers(bootstrap):
+        partition = one.read_from.partition
+        newest[partition] = max(newest.get(partition, 0), one.cause.appended_at_ms)
+    return newest
+
+
+def test_what_was_asked_while_nobody_owned_is_answered_by_who_starts_then(
+    shop: str, start_worker: Start
+) -> None:
+    worker = start_worker()
+    send(shop, 80, seed=1)
+    ask(shop, "a")
+    ask(shop, "b")
+    processed(shop)
+    worker.stop()
+    assert not answers(shop)
+    own(shop)
+    start_worker()
+    answered(shop, "b", 16)
+    assert len(answers(shop)) == len(USERS), "the newest of each answers those before it"
+
+
+def test_what_was_asked_while_nobody_owned_is_answered_by_who_runs(
+    shop: str, start_worker: Start
+) -> None:
+    start_worker()
+    ask(shop, "a")
+    processed(shop)
+    assert not answers(shop)
+    own(shop)
+    answered(shop, "a", 16)
+    ask(shop, "b")
+    answered(shop, "b", 16)
+    assert len(answers(shop)) == 2 * len(USERS)
+
+
+def test_what_was_asked_while_the_worker_was_dead_is_answered_once(
+    shop: str, start_worker: Start
+) -> None:
+    own(shop)
+    worker = start_worker(session_timeout_ms=2_500)
+    ask(shop, "a")
+    answered(shop, "a", 16)
+    worker.kill()
+    ask(shop, "b")
+    worker = start_worker(session_timeout_ms=2_500)
+    answered(shop, "b", 16)
+    worker.kill()
+    ask(shop, "b")  # sent again, within two minutes
+    start_worker()
+    ask(shop, "c")
+    answered(shop, "c", 16)
+    causes = [one.cause.event_id for one, _ in answers(shop)]
+    assert sorted(causes) == sorted(f"{name}-{user}" for name in "abc" for user in USERS)
+
+
+def test_an_epoch_that_ended_and_the_next_that_begins_while_the_worker_runs(
+    shop: str, start_worker: Start
+) -> None:
+    """What the first had answered stays, what was asked meanwhile is answered, nothing twice."""
+    own(shop)
+    start_worker()
+    ask(shop, "first")
+    answered(shop, "first", 16)
+    east = PastEpoch(epoch=16, owner="east", fences=fence(shop))
+    owned(shop, 33, "west", [east])
+    _folded_without_answers(shop, "meanwhile")
+    before = len(answers(shop))
+    west = PastEpoch(epoch=33, owner="west", fences={})
+    owned(shop, 48, "east", [east, west])
+    answered(shop, "meanwhile", 48)
+    ask(shop, "last")
+    answered(shop, "last", 48)
+    found = answers(shop)
+    assert len(found) == before + 2 * len(USERS)
+    assert {one.cause.event_id for one, header in found if header.epoch == 48} == {
+        f"{name}-{user}" for name in ("meanwhile", "last") for user in USERS
+    }
+
+
+def test_a_higher_epoch_that_knows_of_no_answers_gives_them_all_once_more(
+    shop: str, start_worker: Start
+) -> None:
+    own(shop)
+    start_worker()
+    for name in ("a", "b"):
+        ask(shop, name)
+        answered(shop, name, 16)
+    owned(shop, 32, "east", [])
+    answered(shop, "b", 32)
+    ids = [one.recommendation_id for one, header in answers(shop) if header.epoch == 32]
+    assert len(ids) == len(USERS), "the newest of each user"
+    assert set(ids) <= {
+        one.recommendation_id for one, header in answers(shop) if header.epoch == 16
+    }
+
+
+def test_many_due_asks_are_answered_oldest_first_beside_new_ones(
+    shop: str, start_worker: Start
+) -> None:
+    users = [f"guest-{number}" for number in range(3_000)]
+    ask(shop, "due", users)
+    owned(shop, 16, "east", [])
+    start_worker()
+    ask(shop, "new")
+    answered(shop, "new", 16)
+    until("all are answered", lambda: len(answers(shop)) == len(users) + len(USERS))
+    found = [one for one, _ in answers(shop) if one.cause.event_id.startswith("due")]
+    for partition in range(PARTITIONS):
+        times = [one.cause.appended_at_ms for one in found if one.read_from.partition == partition]
+        assert times == sorted(times)
+        assert times
+
+
+def _folded_without_answers(shop: str, name: str) -> None:
+    """The worker learns of an owner in its own time: ask until one ask is not answered."""
+    attempts = itertools.count()
+
+    def is_closed() -> bool:
+        probe = f"{next(attempts)}-{name}"
+        ask(shop, probe, USERS[:1])
+        processed(shop)
+        return not any(one.cause.event_id == f"{probe}-{USERS[0]}" for one, _ in answers(shop))
+
+    until("the worker publishes no more", is_closed)
+    ask(shop, name)
+    processed(shop)
+    assert not any(one.cause.event_id == f"{name}-{USERS[0]}" for one, _ in answers(shop))
