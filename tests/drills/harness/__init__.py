@@ -1,0 +1,1 @@
+"""What a drill is played with: brokers, workers, load."""

@@ -1,0 +1,31 @@
+"""Waiting for what must become true, with a deadline and a sentence."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+DEADLINE_S = 180.0
+"""For anything to happen on slow, shared cores."""
+_POLL_S = 0.1
+
+
+class NotInTimeError(AssertionError):
+    """What a drill waited for did not happen: a failure of what is drilled."""
+
+
+def until(
+    what: str, condition: Callable[[], T], deadline_s: float = DEADLINE_S, *, strict: bool = True
+) -> T:
+    """Ask again and again until the answer is true; the answer. Not `strict`: the last answer,
+    also where it is not; somebody else will say so.
+    """
+    ends = time.monotonic() + deadline_s
+    while not (answer := condition()):
+        if time.monotonic() > ends:
+            if not strict:
+                break
+            raise NotInTimeError(f"not within {deadline_s:.0f} s: {what}")
+        time.sleep(_POLL_S)
+    return answer

@@ -1,0 +1,108 @@
+"""The drills by their names, and how they are played in turn: what `tidemill drill` calls."""
+
+import importlib
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from tests.benchmarks import machine
+from tests.drills.check.findings import Report
+from tests.drills.harness.scene import ground
+
+ABOUT = {
+    "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",
+    "deaths": "death at every numbered step of commit, flush, opening and closing",
+    "zombies": "SIGSTOP past the session, then SIGCONT; in a batch and in a flush",
+    "feeds": "workers join, leave, die and return on two feeds",
+    "brokers": "SIGKILL of the only broker; of three, the leader and the coordinator",
+    "restores": "a restore longer than the session, and from a compacted changelog",
+    "inputs": "aborted transactions, poison, huge records, a topic made again",
+    "partitions": "64 partitions on one worker",
+    "disks": "a full disk, and damage in the files of the store",
+    "memory": "a million users with memory for a fraction of them",
+    "archives": "ClickHouse away for ten minutes",
+    "rebalance": "how long partitions are silent when workers come and go",
+    "controls": "workers that are wrong on purpose, and must be found out",
+    "soak": "20 minutes at 5,000 events/s with a fault a minute",
+}
+Options = Mapping[str, Any]
+
+
+class Document(msgspec.Struct, kw_only=True):
+    """What `--json` writes."""
+
+    at: str
+    machine: dict[str, object]
+    versions: dict[str, str]
+    reports: list[Report]
+
+
+def options(name: str, arguments: Sequence[str], *, short: bool) -> dict[str, Any]:
+    """A drill's own, from `--option value` pairs. Raises ValueError, which names them."""
+    module = _module(name)
+    known = {
+        option: parameter.default
+        for option, parameter in inspect.signature(module.run).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    chosen: dict[str, Any] = dict(module.SHORT) if short else {}
+    pairs = list(arguments)
+    while pairs:
+        option = pairs.pop(0).removeprefix("--").replace("-", "_")
+        if option not in known or not pairs:
+            there = ", ".join(f"--{o.replace('_', '-')} ({d})" for o, d in known.items())
+            raise ValueError(f"{name} has the options {there}, each with a value")
+        chosen[option] = _value(known[option], pairs.pop(0))
+    return chosen
+
+
+def play(drills: Mapping[str, Options], keep: Path | None, tell: Callable[[str], None]) -> Document:
+    """Each in turn; what goes wrong in one does not keep the others from being played."""
+    reports = []
+    with ground(keep) as place:
+        for name, chosen in drills.items():
+            told = ", ".join(f"{option} {value}" for option, value in chosen.items())
+            tell(f"{name}: {ABOUT[name]}{f' ({told})' if told else ''}")
+            began = time.monotonic()
+            try:
+                made = _module(name).run(place, **chosen)
+            except AssertionError as error:
+                made = Report(drill=name, passed=False, wrong={"drills that failed": 1},
+                              examples={"drills that failed": [str(error)]})  # fmt: skip
+            made.figures["took_s"] = round(time.monotonic() - began, 1)
+            reports.append(made)
+            _tell(made, tell)
+    return Document(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine.described(),
+        versions=machine.versions(),
+        reports=reports,
+    )
+
+
+def _tell(made: Report, tell: Callable[[str], None]) -> None:
+    for name, figure in made.figures.items():
+        tell(f"  {name}: {figure}")
+    looked = ", ".join(f"{count} {what}" for what, count in made.looked_at.items())
+    tell(f"  looked at {looked or 'nothing'}")
+    for what, count in made.wrong.items():
+        tell(f"  WRONG: {count} {what}, such as {'; '.join(made.examples.get(what, []))}")
+    tell(f"  {'passed' if made.passed else 'FAILED'}")
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"tests.drills.{name}")
+
+
+def _value(default: Any, text: str) -> Any:
+    if isinstance(default, bool):
+        return text.lower() in ("true", "yes", "1")
+    if isinstance(default, int | float):
+        return type(default)(text)
+    return tuple(word.strip() for word in text.split(","))
