@@ -1,7 +1,7 @@
 # Each target sets up what it needs first; a second time that takes about a second.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint down install environment
+.PHONY: help demo test bench drill lint down install environment
 
 help: ## show this
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -11,6 +11,15 @@ demo: install ## real servers, a real log, a model, and a slate that changes as 
 
 test: install ## every test, the ones on real servers included
 	@$(PYTHON) -m pytest
+
+bench: install ## every benchmark, into tests/benchmarks/results; about an hour
+	@for name in engine latency scale score; do \
+		$(PYTHON) -m infra.cli bench $$name --json tests/benchmarks/results/$$name.json || exit 1; \
+	done
+
+drill: install ## every drill at its full length, into tests/drills/results; some hours
+	@mkdir -p tests/drills/results
+	@$(PYTHON) -m infra.cli drill all --json tests/drills/results/drills.json
 
 lint: environment ## ruff, mypy, and the direction of imports
 	@$(PYTHON) -m ruff check
