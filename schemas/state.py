@@ -33,10 +33,12 @@ HISTORY_KINDS = ("view", "click", "cart", "uncart", "hide", "unhide", "purchase"
 KIND_CODES = {kind: code for code, kind in enumerate(HISTORY_KINDS, start=1)}
 
 _HEAD = struct.Struct(">BB6s6s6H")
-_HEAD_NUMBERS = struct.Struct(">BBHIHI6H")
-"""The same layout, for writing: u48 in two parts."""
 _INTERACTION = struct.Struct(">6sQBHQ")
 _MARK = struct.Struct(">6sQB")
+_HEAD_NUMBERS = struct.Struct(">BBHIHI6H")
+_INTERACTION_NUMBERS = struct.Struct(">HIQBHQ")
+_MARK_NUMBERS = struct.Struct(">HIQB")
+"""The same layouts, for writing: u48 in two parts."""
 INTERACTION_BYTES = _INTERACTION.size
 MARK_BYTES = _MARK.size
 TIME_BYTES = 6
@@ -46,11 +48,11 @@ ID = slice(TIME_BYTES, TIME_BYTES + 8)
 
 
 def pack_interaction(time_ms: int, event: int, kind: int, value: int, item: int) -> bytes:
-    return _INTERACTION.pack(time_ms.to_bytes(TIME_BYTES, "big"), event, kind, value, item)
+    return _INTERACTION_NUMBERS.pack(time_ms >> 32, time_ms & _LOW, event, kind, value, item)
 
 
 def pack_mark(time_ms: int, key: int, flag: int) -> bytes:
-    return _MARK.pack(time_ms.to_bytes(TIME_BYTES, "big"), key, flag)
+    return _MARK_NUMBERS.pack(time_ms >> 32, time_ms & _LOW, key, flag)
 
 
 class Interaction(NamedTuple):
@@ -134,8 +136,9 @@ class Format(NamedTuple):
 
 
 def _encode_1(state: UserState) -> bytes:
-    bought, seen, hidden, cart, followed = state.maps
     erased_ms, newest_ms = state.erased_to_ms, state.newest_appended_ms
+    maps = state.maps
+    has_none = maps is EMPTY.maps
     head = _HEAD_NUMBERS.pack(
         1,
         BOUNDS_VERSION,
@@ -144,13 +147,9 @@ def _encode_1(state: UserState) -> bytes:
         newest_ms >> 32,
         newest_ms & _LOW,
         len(state.history) // INTERACTION_BYTES,
-        len(bought) // MARK_BYTES,
-        len(seen) // MARK_BYTES,
-        len(hidden) // MARK_BYTES,
-        len(cart) // MARK_BYTES,
-        len(followed) // MARK_BYTES,
+        *(_NO_MARKS if has_none else [len(marks) // MARK_BYTES for marks in maps]),
     )
-    return b"".join((head, state.history, bought, seen, hidden, cart, followed))
+    return head + state.history if has_none else b"".join((head, state.history, *maps))
 
 
 def _decode_1(data: bytes) -> UserState:
@@ -178,6 +177,7 @@ FORMATS: Mapping[int, Format] = {FORMAT: Format(_encode_1, _decode_1)}
 the setting `state_format`, raised when every region runs it, says otherwise.
 """
 EMPTY = UserState()
+_NO_MARKS = (0,) * len(MAPS)
 
 POSITION_KEY = b"P"
 MARKER_KEY = b"M"

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         description="read and not yet processed, all partitions; one that has its share is paused",
     )
     batch_records: int = Field(
-        25_000,
+        50_000,
         ge=1,
         description="at most in one transaction; the larger a batch of a backlog, the fewer slates,"
         " for each answers all asks before it",

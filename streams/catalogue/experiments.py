@@ -24,6 +24,8 @@ class Experiments:
     def __init__(self) -> None:
         self.decoder: MessageDecoder[Experiment] = MessageDecoder("experiment")
         self._current: dict[str, Experiment] = {}
+        self._on_surface: dict[str, list[Experiment]] = {}
+        """By name."""
 
     def apply(self, copy: Copy) -> None:
         """Raises RefusedError for a record that cannot be used; what held before still does."""
@@ -32,6 +34,10 @@ class Experiments:
         known = self._current.get(experiment.name)
         if known is None or _rank(experiment) > _rank(known):
             self._current[experiment.name] = experiment
+            on_surface: dict[str, list[Experiment]] = {}
+            for _, current in sorted(self._current.items()):
+                on_surface.setdefault(current.surface, []).append(current)
+            self._on_surface = on_surface
 
     def current(self, name: str) -> Experiment | None:
         return self._current.get(name)
@@ -42,15 +48,11 @@ class Experiments:
         A user's place in an experiment hangs on its name alone: a revision that only lets the
         last arm grow moves nobody between arms.
         """
-        found = []
-        for name in sorted(self._current):
-            experiment = self._current[name]
-            if experiment.surface != surface:
-                continue
-            arm = _arm(experiment, _point(name, user_id))
-            if arm is not None:
-                found.append(Arm(experiment=name, revision=experiment.revision, name=arm))
-        return found
+        return [
+            Arm(experiment=experiment.name, revision=experiment.revision, name=arm)
+            for experiment in self._on_surface.get(surface, ())
+            if (arm := _arm(experiment, _point(experiment.name, user_id))) is not None
+        ]
 
 
 def _arm(experiment: Experiment, point: float) -> str | None:

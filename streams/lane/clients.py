@@ -35,7 +35,9 @@ def reader(settings: Settings, **more: Any) -> Consumer:
             "fetch.wait.max.ms": settings.fetch_wait_ms,
             "fetch.queue.backoff.ms": 5,
             "queued.max.messages.kbytes": 16_384,
-            "fetch.message.max.bytes": MAX_FETCHED_BYTES,
+            # Of a partition at once; librdkafka asks for more where a record is larger. Partitions
+            # take turns in steps of this, so that their batches grow side by side.
+            "fetch.message.max.bytes": 1024 * 1024,
             "receive.message.max.bytes": 2 * MAX_FETCHED_BYTES,
             "reconnect.backoff.max.ms": 1000,
             "enable.partition.eof": True,
@@ -169,13 +171,15 @@ def before(messages: Iterator[Message], offset: int) -> Iterator[Message]:
     return itertools.takewhile(lambda message: message.offset() < offset, messages)
 
 
-def fetch(consumer: Consumer, timeout_s: float) -> list[Message]:
+def fetch(consumer: Consumer, timeout_s: float, at_most: int = 10_000) -> list[Message]:
     """What is there, as soon as anything is: `consume` alone waits for a full list or its end."""
+    messages: list[Message] = consumer.consume(at_most, timeout=0)
+    if messages:
+        return messages
     first = consumer.poll(timeout_s)
-    return [] if first is None else [first, *consumer.consume(_CHUNK, timeout=0)]
+    return [] if first is None else [first, *consumer.consume(at_most, timeout=0)]
 
 
-_CHUNK = 10_000
 _STALL_S = 60.0
 _TIMEOUT_S = 30.0
 _AGAIN_S = 0.2

@@ -6,7 +6,8 @@ cannot do at all (the worker then exits and starts again from the last commit); 
 use it returns as a dead letter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple, Protocol
@@ -57,7 +58,11 @@ class Run(NamedTuple):
     records: Sequence[Record]
 
 
-@dataclass(frozen=True)
+NextRun = Callable[[int], Awaitable[Run | None]]
+"""Given how many records a batch has by now: what joins it, or None where it is complete."""
+
+
+@dataclass(eq=False)
 class Batch:
     """The records fetched for one slot since the last batch; none, where the stage wanted a batch
     for what it has to do besides. `before` and `behind` are the slot's whole position.
@@ -67,18 +72,39 @@ class Batch:
     runs: Sequence[Run]
     before: Offsets
     behind: Offsets
+    next_run: NextRun | None = None
+
+    def __post_init__(self) -> None:
+        self.sizes: Counter[str] = Counter()
+        """Records by topic."""
+        for topic, records in self.runs:
+            self.sizes[topic] += len(records)
 
     def __str__(self) -> str:
-        runs = (f"{len(records)} records of {topic}" for topic, records in self.runs)
+        runs = (f"{count} records of {topic}" for topic, count in self.sizes.items())
         return f"{self.slot} at {dict(self.before)} ({', '.join(runs)})"
 
     @property
     def size(self) -> int:
-        return sum(len(run.records) for run in self.runs)
+        return self.sizes.total()
 
     @property
     def records(self) -> list[Record]:
+        """All of them, for a stage that must have them at once."""
         return list(chain.from_iterable(run.records for run in self.runs))
+
+    async def growing(self) -> AsyncIterator[Run]:
+        """Each run once, with those that join while a stage takes them. None is kept: records
+        that are let go while they are in the processor's cache cost half as much.
+        """
+        waiting, self.runs = deque(self.runs), ()
+        while waiting:
+            yield waiting.popleft()
+        while self.next_run is not None and (run := await self.next_run(self.size)) is not None:
+            topic, records = run
+            self.sizes[topic] += len(records)
+            self.behind = {**self.behind, topic: records[-1].offset() + 1}
+            yield run
 
 
 class Produced(msgspec.Struct, frozen=True, gc=False):

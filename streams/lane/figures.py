@@ -31,12 +31,12 @@ class Figures:
         self._since = 0.0
 
     def committed(self, batch: Batch, took_s: float) -> None:
-        for topic, records in batch.runs:
+        for topic, records in batch.sizes.items():
             events = self._events.get(topic)
             if events is None:
                 labels = self._stage, topic, self._partition
                 events = self._events[topic] = metrics.EVENTS.labels(*labels)
-            events.inc(len(records))
+            events.inc(records)
         self._commit_seconds.observe(took_s)
         self._batch_records.observe(batch.size)
 

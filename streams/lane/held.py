@@ -33,6 +33,8 @@ class Held:
     """The stage's part of that."""
     processed: Mapping[str, int] = field(default_factory=dict)
     """Topic -> the offset behind the last commit. Replaced, never changed."""
+    wake: asyncio.Future[None] | None = None
+    """Awaited by a batch to which more records are to come."""
     _starved_at: Mapping[str, int] | None = None
     _starved_since: float = 0.0
     _runs: deque[Run] = field(default_factory=deque)
@@ -77,11 +79,11 @@ class Held:
         """Records that wait for their batch."""
         return self._delivered - self._taken
 
-    def take(self, at_most: int) -> list[Run]:
-        """What waits, whole runs where they fit."""
+    def take(self, at_most: int, *, of_one: bool = False) -> list[Run]:
+        """What waits, whole runs where they fit; `of_one`: the first of them only."""
         taken: list[Run] = []
         room = at_most
-        while self._runs and room:
+        while self._runs and room > 0 and not (of_one and taken):
             run = self._runs.popleft()
             if len(run.records) > room:
                 self._runs.appendleft(Run(run.topic, run.records[room:]))
@@ -91,6 +93,23 @@ class Held:
         self._taken += at_most - room
         return taken
 
+    async def more(self, at_most: int, wait_s: float) -> Run | None:
+        """What waits by now, or comes in so many seconds."""
+        if at_most > 0 and not self._runs and wait_s > 0 and self.is_open:
+            self.wake = asyncio.get_running_loop().create_future()
+            # The reader looks for `wake` after it has delivered, so none is overlooked.
+            if not self._runs:
+                await asyncio.wait([self.wake], timeout=wait_s)
+            self.wake = None
+        runs = self.take(at_most, of_one=True) if self.is_open else ()
+        return runs[0] if runs else None
+
+    def woken(self) -> None:
+        """In the event loop's thread: records came, or none will."""
+        if self.wake is not None and not self.wake.done():
+            self.wake.set_result(None)
+
     def clear(self) -> None:
         self._runs.clear()
         self._taken = self._delivered
+        self.woken()

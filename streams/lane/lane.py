@@ -30,6 +30,7 @@ from streams.lane.figures import Figures
 from streams.lane.guard import Guard
 from streams.lane.held import Held
 from streams.lane.member import Member
+from streams.lane.offering import Offering
 from streams.lane.offsets import OffsetCheckpoint
 from streams.lane.opening import GivenUpError, Opening
 from streams.lane.reader import Reader
@@ -51,7 +52,7 @@ _OFFERED_DEADLINE_S = 60.0
 
 
 class Lane:
-    """Runs one stage. `batches` is what Faust's consumer hands to the agent, which calls `run`."""
+    """Runs one stage."""
 
     def __init__(
         self,
@@ -72,12 +73,15 @@ class Lane:
         self._settings = settings
         self._fatal = fatal
         self._guard = Guard(fatal)
-        self._pace_s = 1 / settings.transactions_per_s if checkpoint.transactional else 0.0
         self._held: dict[Slot, Held] = {}
         self._open_pool = ThreadPoolExecutor(_OPENING, "lane-open")
         self._commit_pool = ThreadPoolExecutor(_COMMITTING, "lane-commit")
         self._member: Member | None = None
-        self.batches: asyncio.Queue[Batch] = asyncio.Queue()
+
+    @property
+    def batches(self) -> "asyncio.Queue[Batch]":
+        """What Faust's consumer hands to the agent, which calls `run`."""
+        return self._offering.batches
 
     async def start(self, group: str, topics: Sequence[str]) -> None:
         """Make the stage ready and join the group."""
@@ -85,6 +89,14 @@ class Lane:
         try:
             await self._stage.start()
             self.reader = Reader(self._settings, self, self._from_reader)
+            self._offering = Offering(
+                self._stage,
+                self.reader,
+                self._feeds,
+                self._settings,
+                self._guard,
+                transactional=self._checkpoint.transactional,
+            )
             self._member = Member(self._settings, group, topics, self, self._fatal)
         except Exception as error:
             self._fatal(error)
@@ -127,7 +139,9 @@ class Lane:
         held.deliver(topic, records)
         # The loop looks for records after it has cleared `offered`, so none is overlooked.
         if held.offered is None:
-            self._loop.call_soon_threadsafe(self._guard.call, self._offer, held)
+            self._loop.call_soon_threadsafe(self._guard.call, self._offering.offer, held)
+        elif held.wake is not None:
+            self._loop.call_soon_threadsafe(held.woken)
 
     def waiting(self) -> Mapping[Slot, int]:
         return {slot: held.waiting for slot, held in tuple(self._held.items())}
@@ -141,6 +155,7 @@ class Lane:
             if self._checkpoint.transactional:
                 metrics.phase(slot.partition, "queued")
             held.opening = self._guard.task(self._open(held))
+        self._offering.slots = len(self._held)
 
     async def _open(self, held: Held) -> None:
         slot, began = held.slot, time.monotonic()
@@ -162,39 +177,6 @@ class Lane:
             self._fatal(_with_exit_code(error, slot))
         else:
             log.info("%s is open after %.1f s", slot, time.monotonic() - began)
-
-    def _offer(self, held: Held) -> None:
-        """Make a batch of what waits, unless one is under way or the last one was just now."""
-        if held.offered is not None or not held.is_open or held.paced is not None:
-            return
-        early_s = held.offered_at + self._pace_s * len(self._held) - time.monotonic()
-        if early_s > 0:
-            held.paced = self._loop.call_later(early_s, self._guard.call, self._on_time, held)
-            return
-        runs = held.take(self._settings.batch_records)
-        behind: Mapping[str, int]
-        if runs:
-            behind = {**held.processed, **{run.topic: run.records[-1].offset() + 1 for run in runs}}
-        else:
-            behind = self._idle_position(held)
-            if not self._stage.wants(held.slot, behind):
-                return
-        held.offered = Batch(held.slot, runs, held.processed, behind)
-        held.offered_at = time.monotonic()
-        self.batches.put_nowait(held.offered)
-
-    def _on_time(self, held: Held) -> None:
-        held.paced = None
-        self._offer(held)
-
-    def _idle_position(self, held: Held) -> Mapping[str, int]:
-        """Behind the last record there may be markers of transactions, which nobody delivers."""
-        reached = {
-            topic: max(at, self.reader.positions.get((topic, held.slot.partition), at))
-            for topic, at in held.processed.items()
-        }
-        # The reader moves its position after it delivered: look at the records second.
-        return reached if held.is_idle else held.processed
 
     def run(self, batch: Batch) -> None:
         """Process and commit a batch beside those of other slots."""
@@ -225,7 +207,7 @@ class Lane:
         held.figures.committed(batch, time.monotonic() - began)
         self._stage.committed(batch, outcome)
         held.offered = None
-        self._offer(held)
+        self._offering.offer(held)
 
     async def _commit(self, held: Held, behind: Mapping[str, int], outcome: Outcome) -> bool:
         try:
@@ -241,6 +223,7 @@ class Lane:
     async def _close(self, slots: Sequence[Slot], *, lost: bool) -> None:
         """Give slots up: nothing new, what is in flight to its end, then let go."""
         closing = [held for slot in slots if (held := self._held.pop(slot, None)) is not None]
+        self._offering.slots = len(self._held)
         was_open = {held for held in closing if held.is_open}
         for held in closing:
             held.is_open = False
@@ -263,7 +246,7 @@ class Lane:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
             for held in tuple(self._held.values()):
-                self._offer(held)
+                self._offering.offer(held)
                 self._watch(held, now)
             if now - reported > _REPORT_S:
                 reported = now
@@ -303,7 +286,7 @@ class Lane:
             if not held.is_open:
                 continue
             topic, partition = held.slot.topic, held.slot.partition
-            at = self._idle_position(held)
+            at = self._offering.idle_position(held)
             behind = {
                 feed: max(0, self.reader.ends.get((feed, partition), 0) - processed)
                 for feed, processed in at.items()

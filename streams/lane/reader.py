@@ -26,6 +26,11 @@ log = logging.getLogger(__name__)
 _POLL_S = 0.1
 _PAUSED_POLL_S = 0.005
 """While a slot is paused: it should go on soon after its records were taken."""
+_CHUNK = 2_000
+"""Records taken from librdkafka at once: what fits the processor's cache."""
+_AHEAD = 4_000
+_AHEAD_S = 0.002
+"""With so many records of every slot waiting the reader looks again a moment later."""
 _LEAST_SHARE = 2_000
 """Records of one slot that may wait, however many slots there are."""
 _LOOK_S = 0.5
@@ -97,13 +102,21 @@ class Reader(threading.Thread):
                 if (now := time.monotonic()) - looked > _LOOK_S:
                     self._look_at_ends(consumer)
                     looked = now
+                if self._is_ahead():
+                    time.sleep(_AHEAD_S)
+                    continue
                 wait_s = _POLL_S if self._slots and not self._paused else _PAUSED_POLL_S
-                self._split(clients.fetch(consumer, wait_s))
+                self._split(clients.fetch(consumer, wait_s, _CHUNK))
         except BaseException as error:  # noqa: BLE001
             self._on_fatal(error)
         finally:
             self._commands.end()
             consumer.close()
+
+    def _is_ahead(self) -> bool:
+        """Whether nobody would have to wait for records soon: more would only take memory."""
+        waiting = self._backlog.waiting()
+        return bool(waiting) and min(waiting.values()) > _AHEAD
 
     def _pause_and_resume(self, consumer: Consumer) -> None:
         """A paused partition goes on, when resumed, from the last record that was delivered."""

@@ -34,8 +34,8 @@ def keep_newest(newest: dict[Place, Ask], ask: Ask) -> None:
     """Keep an ask if it is the newest of its place."""
     event = ask.event
     place = event.user_id, event.surface
-    known = newest.get(place)
-    if known is None or ask.appended_at_ms > known.appended_at_ms or ask.order > known.order:
+    known = newest.setdefault(place, ask)
+    if ask.appended_at_ms > known.appended_at_ms or ask.order > known.order:
         newest[place] = ask
 
 

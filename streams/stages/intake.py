@@ -76,15 +76,13 @@ class Partition:
         self._asking = frozenset(settings.asking_kinds)
         self._decoder = EventDecoder()
 
-    def take(self, runs: Iterable[Run]) -> Intake:
-        """Fold a batch. The same records again change no state."""
-        taken = Intake()
-        for topic, records in runs:
-            if topic == STATE_JOINS.name:
-                self._join(records, taken)
-            else:
-                self._take(topic, records, taken)
-        return taken
+    def take(self, run: Run, taken: Intake) -> None:
+        """Fold records of a batch. The same records again change no state."""
+        topic, records = run
+        if topic == STATE_JOINS.name:
+            self._join(records, taken)
+        else:
+            self._take(topic, records, taken)
 
     def replay(self, topic: str, records: Iterable[Record]) -> None:
         """Fold what was committed before: nothing is answered, refused or forwarded again.
@@ -149,23 +147,24 @@ class Partition:
                 if origin == self._region:
                     self._forward(record, event, taken)
                 continue  # a mirrored one is forwarded in its own region
-            if event.kind in asking:
+            if event.kind in asking and self._is_open(event, appended_at_ms):
                 ask = Ask(event, origin, appended_at_ms, topic, record.offset())
-                if self._is_open(ask):
-                    keep_newest(taken.asks, ask)
+                keep_newest(taken.asks, ask)
         if unknown != self._decoder.unknown_fields:
             found = self._decoder.unknown_fields - unknown
             metrics.UNKNOWN_FIELDS.labels(topic).inc(found)
 
-    def _is_open(self, ask: Ask) -> bool:
+    def _is_open(self, event: AnyEvent, appended_at_ms: int) -> bool:
         """Whether an ask has no answer yet. From here on it counts as answered: a batch is
         committed with all its answers but those of late asks that stay due, or this worker holds
         the partition no more.
         """
-        if self._answered and ask.order <= self._answered.get(ask.place, _NEVER):
-            return False
-        event = ask.event
-        return self.recent.add(event.user_id, event.event_id, event.surface, ask.appended_at_ms)
+        user_id, event_id, surface = event.user_id, event.event_id, event.surface
+        if self._answered:
+            order = appended_at_ms, event_id
+            if order <= self._answered.get((user_id, surface), _NEVER):
+                return False
+        return self.recent.add(user_id, event_id, surface, appended_at_ms)
 
     def _join(self, records: Iterable[Record], taken: Intake, *, again: bool = False) -> None:
         """States from elsewhere: a peer's, a backup's."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from schemas.recommendations import Fallback
 from schemas.topics import USER_EVENTS
 from streams import metrics
 from streams.lane.contract import Batch, Offsets, Outcome, Record, Slot, StageWait
@@ -91,7 +92,9 @@ class Recommend:
         partition.users.bound(hot_bytes, partition.cycle.holds)
         self._step[batch.slot] = "logs", time.monotonic()
         await self._look_for_due(partition, batch.before)
-        intake = partition.take(batch.runs)
+        intake = Intake()
+        async for run in batch.growing():
+            partition.take(run, intake)
         # Until they are answered, asks that were due are what is not answered.
         answered_before_ms = _earliest(intake.first_appended_ms, partition.due.oldest_ms())
         late = partition.due.take(_DUE_TOGETHER, intake.asks)
@@ -163,14 +166,12 @@ class Recommend:
         return not partition.late.is_waiting and not self._scorer.is_away
 
     def _count(self, answers: Sequence[Answer], now_s: float) -> None:
-        kinds: dict[tuple[str, str, str], int] = defaultdict(int)
-        seconds: dict[str, list[float]] = defaultdict(list)
+        alike: dict[tuple[str, Fallback | None, str], list[int]] = defaultdict(list)
         for answer in answers:
-            kinds[answer.surface, answer.fallback or "none", answer.version] += 1
-            seconds[answer.surface].append(max(0.0, now_s - answer.appended_at_ms / 1000))
-        for labels, count in kinds.items():
-            metrics.RECOMMENDATIONS.labels(*labels).inc(count)
-        for surface, waited_s in seconds.items():
+            alike[answer.surface, answer.fallback, answer.version].append(answer.appended_at_ms)
+        for (surface, fallback, version), times_ms in alike.items():
+            metrics.RECOMMENDATIONS.labels(surface, fallback or "none", version).inc(len(times_ms))
+            waited_s = [max(0.0, now_s - time_ms / 1000) for time_ms in times_ms]
             metrics.ANSWER_SECONDS.observe(surface, waited_s)
 
     async def _look_for_due(self, partition: Partition, before: Offsets) -> None:

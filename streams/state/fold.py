@@ -15,12 +15,9 @@ import xxhash
 from schemas.events import (
     KINDS,
     AnyEvent,
-    Follow,
-    ItemEvent,
     Kind,
     Purchase,
     Rating,
-    Unfollow,
 )
 from schemas.identifiers import event_hash, item_hash, user_hash
 from schemas.state import (
@@ -53,22 +50,15 @@ _MAX_VALUE = 65_535
 
 class _Rule(NamedTuple):
     """What a kind does with its key: its code in the history (0: it does not enter it), its
-    value there, and the flags it sets in the maps.
+    value there (None: 0), and the flags it sets in the maps.
     """
 
-    key: Callable[[Any], int]
     code: int
     value: Callable[[Any], int] | None
     marks: tuple[tuple[int, int], ...]
     """(place in MAPS, flag)."""
-
-
-def _item(event: ItemEvent) -> int:
-    return item_hash(event.item_id)
-
-
-def _followed(event: Follow | Unfollow) -> int:
-    return user_hash(event.followed_user_id)
+    is_of_user: bool
+    """Whether its key is a user, not an item."""
 
 
 def _share_of_scale(event: Rating) -> int:
@@ -96,8 +86,8 @@ _MARKS: dict[Kind, dict[str, int]] = {
 
 def _rule(kind: Kind) -> _Rule:
     marks = tuple((MAPS.index(name), flag) for name, flag in _MARKS.get(kind, {}).items())
-    key = _followed if kind in {"follow", "unfollow"} else _item
-    return _Rule(key, KIND_CODES.get(kind, 0), _VALUES.get(kind), marks)
+    is_of_user = kind in {"follow", "unfollow"}
+    return _Rule(KIND_CODES.get(kind, 0), _VALUES.get(kind), marks, is_of_user)
 
 
 _RULES = {kind: _rule(kind) for kind in KINDS if kind in KIND_CODES or kind in _MARKS}
@@ -112,24 +102,23 @@ def fold(state: UserState, event: AnyEvent, appended_at_ms: int) -> UserState:
     rule = _RULES.get(event.kind)
     if rule is None:
         return _erased(state, appended_at_ms) if event.kind == "erase" else state
+    code, value_of, marks, is_of_user = rule
     time_ms = min(event.at_ms, appended_at_ms + FAST_CLOCK_MS)
-    erased_to_ms, newest_ms, history, maps = (
-        state.erased_to_ms,
-        state.newest_appended_ms,
-        state.history,
-        state.maps,
-    )
+    erased_to_ms = state.erased_to_ms
+    before, maps_before = history, maps = state.history, state.maps
     if time_ms > erased_to_ms:
-        key = rule.key(event)
-        if rule.code:
-            value = 0 if rule.value is None else rule.value(event)
-            entry = pack_interaction(time_ms, event_hash(event.event_id), rule.code, value, key)
-            history = insert(history, entry, HISTORY_LIMIT)
-        for place, flag in rule.marks:
+        about: Any = event  # its kind says whose id it has
+        key = user_hash(about.followed_user_id) if is_of_user else item_hash(about.item_id)
+        if code:
+            value = 0 if value_of is None else value_of(event)
+            entry = pack_interaction(time_ms, event_hash(event.event_id), code, value, key)
+            history = insert(before, entry, HISTORY_LIMIT)
+        for place, flag in marks:
             maps = _marked(maps, place, pack_mark(time_ms, key, flag))
+    newest_ms = state.newest_appended_ms
     if appended_at_ms > newest_ms:
         newest_ms = appended_at_ms
-    elif history is state.history and maps is state.maps:
+    elif history is before and maps is maps_before:
         return state
     return UserState(erased_to_ms, newest_ms, history, maps)
 

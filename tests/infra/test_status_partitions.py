@@ -54,6 +54,7 @@ def lines(*workers: Worker, every: bool = False) -> list[str]:
 @pytest.fixture
 def figures() -> Iterator[Figures]:
     """Of a partition that nothing else in this process tells of."""
+    metrics.INPUT_RETENTION.set(RETENTION_S)  # tests of the dashboards set every metric
     found = Figures("recommend", Slot(USER_EVENTS.name, 901))
     yield found
     found.close()

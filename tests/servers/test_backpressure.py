@@ -8,7 +8,7 @@ from confluent_kafka import Message, Producer, TopicPartition
 
 from schemas.topics import USER_EVENTS
 from streams.lane.contract import Slot
-from streams.lane.reader import _LEAST_SHARE, Reader
+from streams.lane.reader import _CHUNK, _LEAST_SHARE, Reader
 from streams.settings import Settings
 from tests.servers.conftest import RunningKafka
 from tests.servers.workers import DEADLINE_S, until
@@ -16,7 +16,7 @@ from tests.servers.workers import DEADLINE_S, until
 SLOTS = [Slot(USER_EVENTS.name, partition) for partition in range(3)]
 SLOW, *QUICK = SLOTS
 RECORDS = 30_000
-FETCHED_AHEAD = 10_001
+FETCHED_AHEAD = _CHUNK + 1
 """The reader takes so many at once at the most, before it looks again."""
 
 

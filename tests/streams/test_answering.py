@@ -20,7 +20,7 @@ from streams.region.copies import Copy
 from streams.scoring.candidates import Scored
 from streams.settings import Settings
 from streams.stages.answering import Answer, Answered, Answering
-from streams.stages.intake import Partition
+from streams.stages.intake import Intake, Partition
 from streams.stages.known import Known
 from streams.state.store import Store
 from streams.topology import RECOMMEND
@@ -81,7 +81,9 @@ def answers(store: Store) -> Answers:
     def answer(known: Known, scorer: Any, records: list[FakeRecord]) -> Answered:
         partition = Partition(KIM, store, SETTINGS, ORIGINS, now_s=0.0)
         partition.epochs = known.epochs()
-        taken = partition.take(runs(records))
+        taken = Intake()
+        for run in runs(records):
+            partition.take(run, taken)
         answering = Answering(SETTINGS, known, scorer)
         asks = [*taken.asks.values()]
         return asyncio.run(

@@ -35,8 +35,9 @@ def with_triton(
     server: MisbehavingTriton,
     test: Callable[[Deadlines, Scorer], Awaitable[None]],
     deadline_ms: int = DEADLINE_MS,
+    late_deadline_ms: int = LONG_MS,
 ) -> None:
-    settings = Settings(score_deadline_ms=deadline_ms, late_deadline_ms=LONG_MS)
+    settings = Settings(score_deadline_ms=deadline_ms, late_deadline_ms=late_deadline_ms)
 
     async def run() -> None:
         async with server.serving() as endpoint:
@@ -100,7 +101,7 @@ def test_a_silent_triton_costs_the_deadline_and_late_asks_stay_due() -> None:
         while failures(await deadlines.score([overdue], late)) != [None]:
             await until(lambda: not (scorer.is_away or late.is_waiting))
 
-    with_triton(server, test)
+    with_triton(server, test, late_deadline_ms=8 * DEADLINE_MS)
 
 
 def test_an_ask_in_the_second_half_of_its_deadline_has_half_of_it_while_triton_answers() -> None:

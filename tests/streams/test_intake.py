@@ -56,7 +56,9 @@ def take(value: bytes | None, where: Partition, **record: Any) -> Intake:
 
 
 def taken(where: Partition, *records: FakeRecord) -> Intake:
-    return where.take([Run(records[0].topic(), records)])
+    taken = Intake()
+    where.take(Run(records[0].topic(), records), taken)
+    return taken
 
 
 REFUSED = {

@@ -19,7 +19,7 @@ from schemas.state import EMPTY, USER_KEY_PREFIX, UserState
 from streams.lane.contract import Run
 from streams.lane.forwarding import partition_of
 from streams.settings import Settings
-from streams.stages.intake import Partition
+from streams.stages.intake import Intake, Partition
 from streams.state import flushing
 from streams.state.flushing import NOTHING, FlushCycle, Slice
 from streams.state.fold import fold
@@ -203,7 +203,7 @@ class Life:
         new = [event(len(self.log) + n, self.random) for n in range(size)]
         self.log += new
         if new:
-            self.partition.take([Run(TOPIC, new)])
+            self.partition.take(Run(TOPIC, new), Intake())
         self.commit(self.partition.cycle.take(users, {TOPIC: len(self.log)}, self.now_s), kept=kept)
 
     def commit(self, taken: Slice, *, kept: bool = True) -> None:

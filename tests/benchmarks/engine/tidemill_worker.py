@@ -22,9 +22,12 @@ class Told(constant.Constant):
         self._progress = progress
 
     async def process(self, batch: Batch) -> Outcome:
-        if batch.size:
-            self._progress.take(batch.size)
-        return await super().process(batch)
+        if in_hand := batch.size:
+            self._progress.take(in_hand)
+        outcome = await super().process(batch)
+        if joined := batch.size - in_hand:
+            self._progress.take(joined)
+        return outcome
 
 
 def main() -> None:
