@@ -4,6 +4,7 @@ All fields belong to the event loop's thread, but for `deliver`, which the reade
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class Held:
     offered: Batch | None = None
     """The batch that is on its way through Faust or being processed."""
     offered_at: float = 0.0
+    moved_at: float = 0.0
+    """When that batch was offered, or grew last."""
     paced: asyncio.TimerHandle | None = None
     """Makes the next batch when its time has come."""
     running_batch: Batch | None = None
@@ -58,11 +61,11 @@ class Held:
         """
         if not behind or not self.is_idle or self.processed is not self._starved_at:
             self._starved_at, self._starved_since = self.processed, now
-        is_silent = self.offered is not None and now - self.offered_at > SILENT_S
+        is_silent = self.offered is not None and now - self.moved_at > SILENT_S
         if is_silent and (self._step != "stage" or stage_waits is None):
-            return self._step, self.offered_at
+            return self._step, self.moved_at
         if stage_waits is not None:
-            return stage_waits, self.offered_at if is_silent else now
+            return stage_waits, self.moved_at if is_silent else now
         if now - self._starved_since > SILENT_S:
             return "records", self._starved_since
         return None, now
@@ -101,8 +104,10 @@ class Held:
             if not self._runs:
                 await asyncio.wait([self.wake], timeout=wait_s)
             self.wake = None
-        runs = self.take(at_most, of_one=True) if self.is_open else ()
-        return runs[0] if runs else None
+        if not self.is_open or not (runs := self.take(at_most, of_one=True)):
+            return None
+        self.moved_at = time.monotonic()
+        return runs[0]
 
     def woken(self) -> None:
         """In the event loop's thread: records came, or none will."""

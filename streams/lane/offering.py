@@ -64,7 +64,7 @@ class Offering:
             behind = self.idle_position(held)
             if not self._stage.wants(held.slot, behind):
                 return
-        held.offered_at = time.monotonic()
+        held.offered_at = held.moved_at = time.monotonic()
         next_run = functools.partial(self._next_run, held)
         held.offered = Batch(held.slot, runs, held.processed, behind, next_run)
         self.batches.put_nowait(held.offered)

@@ -92,6 +92,7 @@ class Recommend:
         partition.users.bound(hot_bytes, partition.cycle.holds)
         self._step[batch.slot] = "logs", time.monotonic()
         await self._look_for_due(partition, batch.before)
+        self._step.pop(batch.slot, None)
         intake = Intake()
         async for run in batch.growing():
             partition.take(run, intake)
