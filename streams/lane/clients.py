@@ -136,14 +136,15 @@ def read_to_end(consumer: Consumer, start: list[TopicPartition]) -> Iterator[Mes
 
 def again(call: Callable[[], T]) -> T:
     """What a call gives, repeated while the broker refuses for the moment: a leader that moves, a
-    topic made just now. Raises KafkaException for anything else, or when it lasts.
+    topic made just now, a broker that went away before a new client had heard of any partition.
+    Raises KafkaException for anything else, or when it lasts.
     """
     ends = time.monotonic() + _TIMEOUT_S
     while True:
         try:
             return call()
         except KafkaException as error:
-            if error.args[0].code() not in TRANSIENT or time.monotonic() > ends:
+            if error.args[0].code() not in _ASK_AGAIN or time.monotonic() > ends:
                 raise
             time.sleep(_AGAIN_S)
 
@@ -214,3 +215,4 @@ TRANSIENT = frozenset(
     )
 )
 """What passes by itself once a broker is back."""
+_ASK_AGAIN = TRANSIENT | {KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
