@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         50_000,
         ge=1,
         description="at most in one transaction; the larger a batch of a backlog, the fewer slates,"
-        " for each answers all asks before it",
+        " for each answers all asks before it. A stage without transactions takes a block's rows",
     )
     archive_block_rows: int = Field(
         5_000, ge=1, description="at most in one insert; ClickHouse likes thousands"

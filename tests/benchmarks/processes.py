@@ -103,15 +103,11 @@ class Measured:
         except subprocess.TimeoutExpired:
             raise BenchmarkError(f"{self.log.stem} did not end within {deadline_s:.0f} s") from None
         if code != 0:
-            raise BenchmarkError(f"{self.log.stem} ended with {code}: {self._last_words()}")
+            raise BenchmarkError(f"{self.log.stem} ended with {code}: {self.last_words}")
 
     @property
     def has_ended(self) -> bool:
         return self._process.poll() is not None
-
-    @property
-    def last_words(self) -> str:
-        return self._last_words()
 
     def wait_for(self, line: str, deadline_s: float) -> Mark:
         """When the process wrote this line. Raises BenchmarkError if it never does."""
@@ -120,9 +116,7 @@ class Measured:
             if line in self._marks:
                 return self._marks[line]
         what = "ended" if self._ended else f"was not there after {deadline_s:.0f} s"
-        raise BenchmarkError(
-            f"{self.log.stem} {what} before it told {line!r}: {self._last_words()}"
-        )
+        raise BenchmarkError(f"{self.log.stem} {what} before it told {line!r}: {self.last_words}")
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +158,7 @@ class Measured:
             sample += 1
             time.sleep(_SAMPLE_S)
 
-    def _last_words(self) -> str:
+    @property
+    def last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-_TOLD_LINES:]
         return " | ".join(line.strip() for line in lines if line.strip()) or "it wrote nothing"
