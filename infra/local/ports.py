@@ -13,6 +13,8 @@ HOST = "127.0.0.1"
 # Below the kernel's range for outgoing connections: there, a client that reconnects while its
 # server is down can be given the server's own port, and the server finds it taken.
 _FREE_RANGE = (10_000, 32_000)
+_CHANCE = random.SystemRandom()
+"""Not `random` itself: tests seed that, and two processes of tests would choose the same ports."""
 
 
 def is_free(port: int) -> bool:
@@ -38,7 +40,7 @@ def is_open(port: int) -> bool:
 def free_port(avoid: frozenset[int] = frozenset()) -> int:
     """A port that nobody listens on and that is not in `avoid`."""
     for _ in range(1000):
-        port = random.randint(*_FREE_RANGE)  # noqa: S311 - no secret
+        port = _CHANCE.randint(*_FREE_RANGE)
         if port not in avoid and is_free(port):
             return port
     raise OSError(f"no free port between {_FREE_RANGE[0]} and {_FREE_RANGE[1]}")
