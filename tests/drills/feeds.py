@@ -27,7 +27,7 @@ def run(ground: Ground, *, turns: int = 24, rate: float = 100.0, users: int = 60
                 crew.add(1)
             elif kind == "leaves":
                 until("it is a member", lambda one=one: one.has_joined)
-                assert crew.leave(one) == [0]
+                assert (codes := crew.leave(one)) == [0], f"{one.name} left with {codes}"
             else:
                 crew.kill(one, wipe=kind == "returns")
         findings = scene.verdict()

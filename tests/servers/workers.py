@@ -38,11 +38,14 @@ class Worker:
     settings: dict[str, Any]
     program: tuple[str, ...] = WORKER
     process: "subprocess.Popen[bytes] | None" = None
+    log_start: int = 0
+    """Where in the log the present process begins."""
 
     def start(self) -> "Worker":
         environment = os.environ | {
             f"TIDEMILL_{name.upper()}": str(value) for name, value in self.settings.items()
         }
+        self.log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.program, self.stage],

@@ -60,8 +60,8 @@ class Member:
     @property
     def has_joined(self) -> bool:
         """Whether this process was told its partitions; before, SIGTERM ends it at once."""
-        text = self.log_text()
-        return text.rfind(" assigned ") > text.rfind("[^-App]: Starting...") > 0
+        log = self.worker.log
+        return log.exists() and b" assigned " in log.read_bytes()[self.worker.log_start :]
 
     def rss_mb(self) -> float:
         with suppress(psutil.Error):
