@@ -7,10 +7,10 @@ vanish in a sum.
 
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import units
-from grafana_foundation_sdk.models.dashboard import Dashboard, DashboardCursorSync
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from infra.grafana.expressions import largest, mean, name, oldest, quantile, rate, total
-from infra.grafana.panels import lines, number, stacked
+from infra.grafana.panels import lines, number, page, stacked
 from streams import metrics
 
 _RECOMMEND = 'stage="recommend"'
@@ -21,25 +21,12 @@ _EACH = "partition {{partition}}"
 
 
 def engine() -> Dashboard:
-    page = (
-        dashboard.Dashboard("Tidemill: Engine")
-        .uid("tidemill-engine")
-        .tags(["tidemill"])
-        .time("now-30m", "now")
-        .refresh("10s")
-        .timezone("utc")
-        .tooltip(DashboardCursorSync.CROSSHAIR)
-        .readonly()
-    )
-    for add_row in (_now, _silent, _batches, _restart, _states):
-        page = add_row(page)
-    built: Dashboard = page.build()
-    return built
+    return page("Engine", _now, _silent, _batches, _restart, _states)
 
 
-def _now(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _now(board: dashboard.Dashboard) -> dashboard.Dashboard:
     return (
-        page.with_row(dashboard.Row("Now"))
+        board.with_row(dashboard.Row("Now"))
         .with_panel(
             number(
                 "Partitions open",
@@ -96,9 +83,9 @@ def _now(page: dashboard.Dashboard) -> dashboard.Dashboard:
     )
 
 
-def _silent(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _silent(board: dashboard.Dashboard) -> dashboard.Dashboard:
     return (
-        page.with_row(dashboard.Row("What a silent partition waits for"))
+        board.with_row(dashboard.Row("What a silent partition waits for"))
         .with_panel(
             stacked(
                 "Partitions by phase",
@@ -131,10 +118,10 @@ def _silent(page: dashboard.Dashboard) -> dashboard.Dashboard:
     )
 
 
-def _batches(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _batches(board: dashboard.Dashboard) -> dashboard.Dashboard:
     by_partition = ("stage", "partition")
     return (
-        page.with_row(dashboard.Row("Batches"))
+        board.with_row(dashboard.Row("Batches"))
         .with_panel(
             lines(
                 "Records read",
@@ -188,9 +175,9 @@ def _batches(page: dashboard.Dashboard) -> dashboard.Dashboard:
     )
 
 
-def _restart(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _restart(board: dashboard.Dashboard) -> dashboard.Dashboard:
     return (
-        page.with_row(dashboard.Row("What a restart would cost"))
+        board.with_row(dashboard.Row("What a restart would cost"))
         .with_panel(
             lines(
                 "Marker's age",
@@ -219,9 +206,9 @@ def _restart(page: dashboard.Dashboard) -> dashboard.Dashboard:
     )
 
 
-def _states(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _states(board: dashboard.Dashboard) -> dashboard.Dashboard:
     return (
-        page.with_row(dashboard.Row("States"))
+        board.with_row(dashboard.Row("States"))
         .with_panel(
             lines(
                 "Users",

@@ -3,6 +3,8 @@
 Called by the dashboards. A panel's description says what it shows and what to do when it is bad.
 """
 
+from collections.abc import Callable
+
 from grafana_foundation_sdk.builders import common, dashboard, stat, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
@@ -15,7 +17,13 @@ from grafana_foundation_sdk.models.common import (
     TooltipDisplayMode,
     VisibilityMode,
 )
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, Threshold, ThresholdsMode
+from grafana_foundation_sdk.models.dashboard import (
+    Dashboard,
+    DashboardCursorSync,
+    DataSourceRef,
+    Threshold,
+    ThresholdsMode,
+)
 
 from infra.grafana.sources import CLICKHOUSE, PROMETHEUS, Sql, promql
 
@@ -25,6 +33,24 @@ _HEIGHT, _STAT_HEIGHT = 8, 4
 
 Series = dict[str, str]
 """Legend -> expression."""
+
+
+def page(about: str, *add_rows: Callable[[dashboard.Dashboard], dashboard.Dashboard]) -> Dashboard:
+    """A dashboard with its rows from top to bottom."""
+    built = (
+        dashboard.Dashboard(f"Tidemill: {about}")
+        .uid(f"tidemill-{about.lower()}")
+        .tags(["tidemill"])
+        .time("now-30m", "now")
+        .refresh("10s")
+        .timezone("utc")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .readonly()
+    )
+    for add_row in add_rows:
+        built = add_row(built)
+    whole: Dashboard = built.build()
+    return whole
 
 
 def number(

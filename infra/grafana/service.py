@@ -4,10 +4,10 @@ does it stop. Read from top to bottom it follows one event; the last row is the 
 
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import units
-from grafana_foundation_sdk.models.dashboard import Dashboard, DashboardCursorSync
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from infra.grafana.expressions import largest, quantile, rate, total
-from infra.grafana.panels import lines, number, sql_lines, sql_table, stacked
+from infra.grafana.panels import lines, number, page, sql_lines, sql_table, stacked
 from infra.prometheus.config import WORKERS_JOB
 from streams import metrics
 
@@ -54,28 +54,15 @@ ORDER BY time
 
 
 def service() -> Dashboard:
-    page = (
-        dashboard.Dashboard("Tidemill: Service")
-        .uid("tidemill-service")
-        .tags(["tidemill"])
-        .time("now-30m", "now")
-        .refresh("10s")
-        .timezone("utc")
-        .tooltip(DashboardCursorSync.CROSSHAIR)
-        .readonly()
-    )
-    for add_row in (_now, _way_of_an_event, _what_stops, _workers, _archive):
-        page = add_row(page)
-    built: Dashboard = page.build()
-    return built
+    return page("Service", _now, _way_of_an_event, _what_stops, _workers, _archive)
 
 
-def _now(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _now(board: dashboard.Dashboard) -> dashboard.Dashboard:
     fallbacks = rate(metrics.RECOMMENDATIONS, where=_FALLBACKS)
     # In good times there is no such series, and that is a share of 0, not 'no data'.
     share = f"({fallbacks} or vector(0)) / {rate(metrics.RECOMMENDATIONS)}"
     return (
-        page.with_row(dashboard.Row("Now"))
+        board.with_row(dashboard.Row("Now"))
         .with_panel(
             number(
                 "Events a second",
@@ -131,9 +118,9 @@ def _now(page: dashboard.Dashboard) -> dashboard.Dashboard:
     )
 
 
-def _way_of_an_event(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _way_of_an_event(board: dashboard.Dashboard) -> dashboard.Dashboard:
     return (
-        page.with_row(dashboard.Row("The way of an event"))
+        board.with_row(dashboard.Row("The way of an event"))
         .with_panel(
             lines(
                 "Records read",
@@ -219,9 +206,9 @@ def _way_of_an_event(page: dashboard.Dashboard) -> dashboard.Dashboard:
     )
 
 
-def _what_stops(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _what_stops(board: dashboard.Dashboard) -> dashboard.Dashboard:
     return (
-        page.with_row(dashboard.Row("What goes another way"))
+        board.with_row(dashboard.Row("What goes another way"))
         .with_panel(
             stacked(
                 "Refused messages by reason",
@@ -251,9 +238,9 @@ def _what_stops(page: dashboard.Dashboard) -> dashboard.Dashboard:
     )
 
 
-def _workers(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _workers(board: dashboard.Dashboard) -> dashboard.Dashboard:
     return (
-        page.with_row(dashboard.Row("Workers and archive"))
+        board.with_row(dashboard.Row("Workers and archive"))
         .with_panel(
             lines(
                 "Workers",
@@ -281,9 +268,9 @@ def _workers(page: dashboard.Dashboard) -> dashboard.Dashboard:
     )
 
 
-def _archive(page: dashboard.Dashboard) -> dashboard.Dashboard:
+def _archive(board: dashboard.Dashboard) -> dashboard.Dashboard:
     return (
-        page.with_row(dashboard.Row("From the archive"))
+        board.with_row(dashboard.Row("From the archive"))
         .with_panel(
             sql_lines(
                 "Events a minute by kind",
