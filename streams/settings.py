@@ -100,6 +100,18 @@ class Settings(BaseSettings):
         default=False,
         description="open partitions whose input was removed by retention before it was folded",
     )
+    digest_s: float = Field(
+        60.0,
+        gt=0,
+        description="a slice of the users' digests is published so often for the peers to compare;"
+        " the same in every region",
+    )
+    digest_slices: int = Field(
+        64,
+        ge=1,
+        description="slices of a partition's users, each in one record of at most 900 kB: some"
+        " 9,000 users; the same in every region",
+    )
     instance: str = Field(
         "",
         pattern=r"^[A-Za-z0-9._-]{0,200}$",

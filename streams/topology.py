@@ -1,7 +1,8 @@
 """The whole graph on one page: which stage reads what, and what it writes.
 
     user-events, user-state.joins
-                ──► recommend ──► recommendations, user-events.dead-letter, user-state.changelog
+                ──► recommend ──► recommendations, user-events.dead-letter, user-state.changelog,
+                              state-digests
     item-updates ─► catalogue ──► item-vectors, user-events.dead-letter
     every topic ──► archive ────► ClickHouse
 
@@ -29,6 +30,7 @@ from schemas.topics import (
     ITEM_VECTORS,
     RECOMMENDATIONS,
     STATE_CHANGELOG,
+    STATE_DIGESTS,
     STATE_JOINS,
     TOPICS,
     USER_EVENTS,
@@ -59,7 +61,7 @@ class Node:
 RECOMMEND = Node(
     name="recommend",
     reads=(USER_EVENTS,),
-    writes=(RECOMMENDATIONS, DEAD_LETTERS, STATE_CHANGELOG),
+    writes=(RECOMMENDATIONS, DEAD_LETTERS, STATE_CHANGELOG, STATE_DIGESTS),
     commits="transaction",
     reads_along=(STATE_JOINS,),
     reads_in_full=(*CONTROL, ITEM_UPDATES, ITEM_VECTORS),

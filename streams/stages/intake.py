@@ -17,6 +17,7 @@ from streams.lane.dead_letters import dead_letter
 from streams.lane.forwarding import forwarded, partition_of, producer_of
 from streams.settings import Settings
 from streams.stages.asks import Ask, DueAsks, Order, Place, keep_newest
+from streams.stages.digests import Digests
 from streams.stages.late import Late
 from streams.stages.recent import RecentAsks
 from streams.state.flushing import FlushCycle
@@ -66,6 +67,9 @@ class Partition:
         self.cycle = FlushCycle(settings.flush_s, now_s, {})
         self.recent = RecentAsks()
         self.due = DueAsks()
+        self.digests = Digests(settings, number)
+        self.folded_to: dict[str, int] = {}
+        """Origin -> the append time of the last of its records that was folded here."""
         self.late = Late(settings.lag_bound_s)
         self.epochs: dict[str, int] = {}
         """Of each origin that is published for, the epoch at which due asks were looked for."""
@@ -96,6 +100,7 @@ class Partition:
             if refused.refused:
                 log.warning("%d records of %s cannot be joined", len(refused.refused), topic)
             return
+        appended_at_ms = 0
         for record in records:
             appended_at_ms = record.timestamp()[1]
             try:
@@ -104,6 +109,7 @@ class Partition:
                 continue
             if self._fold(event, appended_at_ms):
                 self.users.must_flush(event.user_id)
+        self._folded(self._origins[topic], appended_at_ms)
 
     def learn(
         self,
@@ -150,9 +156,15 @@ class Partition:
             if event.kind in asking and self._is_open(event, appended_at_ms):
                 ask = Ask(event, origin, appended_at_ms, topic, record.offset())
                 keep_newest(taken.asks, ask)
+        self._folded(origin, appended_at_ms)
         if unknown != self._decoder.unknown_fields:
             found = self._decoder.unknown_fields - unknown
             metrics.UNKNOWN_FIELDS.labels(topic).inc(found)
+
+    def _folded(self, origin: str, appended_at_ms: int) -> None:
+        # A broker's clock may step back; what was folded stays folded.
+        if appended_at_ms > self.folded_to.get(origin, 0):
+            self.folded_to[origin] = appended_at_ms
 
     def _is_open(self, event: AnyEvent, appended_at_ms: int) -> bool:
         """Whether an ask has no answer yet. From here on it counts as answered: a batch is

@@ -83,6 +83,7 @@ class Recommend:
         return (
             partition.epochs != self._known.epochs()
             or (len(partition.due) > 0 and self._may_answer_due(partition))
+            or partition.digests.is_ready
             or partition.cycle.is_due(partition.users, behind, time.monotonic())
         )
 
@@ -112,7 +113,11 @@ class Recommend:
         partition.due.put_back(still_due)
         self._done[batch.slot] = _Done(intake, answers)
         return Outcome(
-            produce=[*(answer.record for answer in answers), *intake.dead_letters],
+            produce=[
+                *(answer.record for answer in answers),
+                *intake.dead_letters,
+                *partition.digests.take(),
+            ],
             forward=intake.forward,
             flush=partition.cycle.take(partition.users, batch.behind, time.monotonic()),
         )
@@ -132,6 +137,7 @@ class Recommend:
     def report(self, slot: Slot, behind: Offsets) -> StageWait | None:
         partition = self._partitions[slot]
         number, users = str(partition.number), partition.users
+        partition.digests.advance(users, partition.folded_to, time.time())
         metrics.USERS.labels(number, "hot").set(users.hot)
         metrics.USERS.labels(number, "all").set(users.estimated)
         metrics.USER_BYTES.labels(number).set(users.mean_bytes)

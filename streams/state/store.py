@@ -6,6 +6,7 @@ with states whose turn in the changelog has yet to come (streams/state/users.py)
 at no loss: the changelog and the input make them again. Calls may come from several threads.
 """
 
+import itertools
 import logging
 import shutil
 from collections.abc import Iterable, Iterator
@@ -122,6 +123,18 @@ class Store:
             if not key.startswith(USER_KEY_PREFIX):
                 return
             yield key[len(USER_KEY_PREFIX) :].decode(), value
+
+    def user_ids(self, after: str | None, at_most: int) -> list[str]:
+        """So many users behind one, or from the first, in the order of their bytes."""
+        first = USER_KEY_PREFIX if after is None else USER_KEY_PREFIX + after.encode() + b"\0"
+        try:
+            # A list: an iterator that outlives the store would keep its folder locked.
+            found: Iterator[Any] = self._database.keys(from_key=first)
+            keys = list(itertools.islice(found, at_most))
+        except Exception as error:
+            raise self._said(error, "read") from error
+        users = itertools.takewhile(lambda key: key.startswith(USER_KEY_PREFIX), keys)
+        return [key[len(USER_KEY_PREFIX) :].decode() for key in users]
 
     def estimated_users(self) -> int:
         return int(self._database.property_int_value("rocksdb.estimate-num-keys") or 0)

@@ -48,6 +48,20 @@ class Users:
     def get(self, user_id: str) -> UserState:
         return self.find(user_id) or EMPTY
 
+    def peek(self, user_id: str) -> UserState | None:
+        """As `find`, but it is no touch: nobody grows hot. Raises StoreError, ValueError."""
+        state = self._young.get(user_id) or self._old.get(user_id)
+        if state is None and (stored := self._store.state(user_id)) is not None:
+            state = UserState.decode(stored)
+        return state
+
+    def hot_ids(self) -> list[str]:
+        return [*self._young, *self._old]
+
+    def stored_ids(self, after: str | None, at_most: int) -> list[str]:
+        """Of the store, in its order; hot users may be among them."""
+        return self._store.user_ids(after, at_most)
+
     def put(self, user_id: str, state: UserState) -> None:
         """A state that is not the one `find` gave."""
         self._young[user_id] = state

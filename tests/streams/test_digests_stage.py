@@ -1,0 +1,122 @@
+"""The lists of digests a partition publishes: whom they name, when, and of which states."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import pytest
+
+from schemas.control import StateDigest
+from schemas.events import Click
+from schemas.state import EMPTY
+from streams.region.parity import slice_of
+from streams.settings import Settings
+from streams.stages import digests as stage
+from streams.stages.digests import Digests
+from streams.state.digests import state_digest
+from streams.state.fold import fold
+from streams.state.store import Store
+from streams.state.users import Users
+from tests.streams.state_records import START_MS, event_of
+
+SLICES = 4
+PERIOD_S = 10.0
+SETTINGS = Settings(peers=("west",), digest_s=PERIOD_S, digest_slices=SLICES)
+FOLDED = {"east": START_MS + 1, "west": START_MS}
+NAMES = [f"user-{number}" for number in range(60)]
+
+
+def click(users: Users, name: str, event_id: str = "e") -> None:
+    users.put(name, fold(users.get(name), event_of(Click, event_id), START_MS))
+
+
+def flush(users: Users, store: Store) -> None:
+    store.write([users.flushed(name) for name in list(users.dirty)])
+
+
+@pytest.fixture
+def users(store: Store) -> Users:
+    """A third in memory, a third in the store alone, a third in both and changed since."""
+    users = Users(store)
+    for name in NAMES[20:]:
+        click(users, name)
+    flush(users, store)
+    users.bound(0, lambda _: False)
+    click(users, NAMES[0])
+    users.bound(0, lambda _: False)  # and who was flushed is let go
+    for name in (*NAMES[:20], *NAMES[40:]):
+        click(users, name, "later")
+    assert users.hot == 40
+    return users
+
+
+def made(
+    digests: Digests, users: Users, now_s: float, folded_to: Mapping[str, int] = FOLDED
+) -> list[StateDigest]:
+    """What comes of looking once a second for as long as it may take."""
+    for _ in range(200):
+        digests.advance(users, dict(folded_to), now_s)
+        if digests.is_ready:
+            break
+    return [msgspec.json.decode(record.value or b"", type=StateDigest) for record in digests.take()]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 10_000])
+def test_a_rotation_lists_every_user_once_with_the_digest_of_his_state(
+    users: Users, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(stage, "_USERS_AT_ONCE", at_once)
+    digests = Digests(SETTINGS, 3)
+    found: dict[str, str] = {}
+    for turn in range(SLICES):
+        for _ in range(200):
+            digests.advance(users, dict(FOLDED), PERIOD_S * turn)
+        (record,) = digests.take()
+        one = msgspec.json.decode(record.value or b"", type=StateDigest)
+        assert (one.region, one.partition, one.slice) == ("east", 3, turn)
+        assert one.folded_to == FOLDED
+        assert {slice_of(user.user, SLICES) for user in one.users} <= {turn}
+        assert all(user.newest_ms == START_MS for user in one.users)
+        found |= {user.user: user.digest for user in one.users}
+    assert found == {name: state_digest(users.get(name)) for name in NAMES}
+    assert all(users.get(name) != EMPTY for name in NAMES)
+
+
+def test_looking_makes_nobody_hot(users: Users) -> None:
+    before = users.hot
+    assert made(Digests(SETTINGS, 0), users, 0.0)
+    assert users.hot == before
+
+
+def test_a_slice_is_listed_once_a_turn(users: Users) -> None:
+    digests = Digests(SETTINGS, 0)
+    assert made(digests, users, 1.0)
+    assert not made(digests, users, 9.0)
+    assert made(digests, users, 10.0)
+
+
+def test_a_list_says_no_more_than_was_folded_when_it_was_begun(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "_USERS_AT_ONCE", 1)
+    digests = Digests(SETTINGS, 0)
+    digests.advance(users, dict(FOLDED), 0.0)
+    (one,) = made(digests, users, 0.0, {"east": START_MS + 99, "west": START_MS + 99})
+    assert one.folded_to == FOLDED
+
+
+def test_nobody_lists_where_there_is_no_peer_or_nothing_was_folded(users: Users) -> None:
+    alone = SETTINGS.model_copy(update={"peers": ()})
+    assert not made(Digests(alone, 0), users, 0.0)
+    assert not made(Digests(SETTINGS, 0), users, 0.0, {})
+
+
+def test_a_list_that_no_record_can_hold_is_left_out_with_a_sentence(
+    open_store: Callable[..., Store], caplog: pytest.LogCaptureFixture
+) -> None:
+    users = Users(open_store("many"))
+    state = fold(EMPTY, event_of(Click, "e"), START_MS)
+    for number in range(9_000):
+        users.put(f"{number:0128d}", state)
+    settings = SETTINGS.model_copy(update={"digest_slices": 1})
+    assert not made(Digests(settings, 0), users, 0.0)
+    assert "raise TIDEMILL_DIGEST_SLICES" in caplog.text
