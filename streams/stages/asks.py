@@ -1,6 +1,6 @@
 """Events that ask for a slate: what `recommend` reads, plans and answers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -37,6 +37,16 @@ def keep_newest(newest: dict[Place, Ask], ask: Ask) -> None:
     known = newest.setdefault(place, ask)
     if ask.appended_at_ms > known.appended_at_ms or ask.order > known.order:
         newest[place] = ask
+
+
+def earliest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """By origin: of a batch's first records and the oldest asks due, what comes first is the time
+    before which every ask had an answer when the transaction began.
+    """
+    return {
+        origin: min(times_ms[origin] for times_ms in (one, other) if origin in times_ms)
+        for origin in {*one, *other}
+    }
 
 
 class DueAsks:

@@ -50,14 +50,15 @@ def read(
     topics = copies(RECOMMENDATIONS, settings.peers)
     logs = [TopicPartition(topic, partition.number) for topic in topics]
     try:
-        starts = [_asks_start(consumer, log, ownerships.get(origin)) for log in logs]
-        known = [start for start in starts if start is not None]
-        start_ms = max(known)[1] - CLOCK_STEP_MS if known else None
+        tails = (map(_all_headers, clients.backwards(consumer, log)) for log in logs)
+        start_ms = asks_start(tails, partition.number, ownerships.get(origin))
         answered: dict[Place, Order] = {}
         for log in logs:
             begin = _at(consumer, log, None if start_ms is None else start_ms - CLOCK_STEP_MS)
             for message in clients.read_to_end(consumer, [begin]):
-                _note(answered, message, ownerships)
+                if (headers := _headers(message)) is not None:
+                    ownership = ownerships.get(headers.origin)
+                    note(answered, partition.number, message.key(), headers, ownership)
         topic = dict(zip((settings.region, *settings.peers), _events(settings), strict=True))[
             origin
         ]
@@ -67,6 +68,52 @@ def read(
         return found(partition.asks(topic, records), answered, start_ms or 0)
     finally:
         consumer.close()
+
+
+def changed(looked: Mapping[str, int], owned: Mapping[str, int]) -> set[str]:
+    """Origins whose asks must be read anew, or dropped where they are not owned: `looked` are the
+    epochs at which they were read, `owned` those of now. The epochs between may have been missed.
+    """
+    return {origin for origin in {*looked, *owned} if looked.get(origin) != owned.get(origin)}
+
+
+def asks_start(
+    logs: Iterable[Iterable[Iterable[AnswerHeaders]]], partition: int, ownership: Ownership | None
+) -> int | None:
+    """The append time from which asks are read; None: from the start of the retained log.
+
+    `logs` are the partition's recommendations, own and mirrored, each from its end backwards in
+    steps, which are taken until one has a valid answer of this origin.
+    """
+    starts = []
+    for steps in logs:
+        for step in steps:
+            met = [
+                (headers.epoch, headers.answered_before_ms)
+                for headers in step
+                if valid(headers, partition, ownership)
+            ]
+            if met:
+                starts.append(max(met))
+                break
+    return max(starts)[1] - CLOCK_STEP_MS if starts else None
+
+
+def note(
+    answered: dict[Place, Order],
+    partition: int,
+    key: bytes | None,
+    headers: AnswerHeaders,
+    ownership: Ownership | None,
+) -> None:
+    """A recommendation of any origin; `ownership` is the record of its own."""
+    if not valid(headers, partition, ownership):
+        return
+    cause = headers.cause
+    place = (key or b"").decode(errors="replace"), cause.surface
+    order = cause.appended_at_ms, cause.event_id
+    if order > answered.get(place, (-1, "")):
+        answered[place] = order
 
 
 def found(asks: Iterable[Ask], answered: dict[Place, Order], start_ms: int) -> Found:
@@ -95,34 +142,8 @@ def _events(settings: Settings) -> Sequence[str]:
     return copies(USER_EVENTS, settings.peers)
 
 
-def _asks_start(
-    consumer: Consumer, log: TopicPartition, ownership: Ownership | None
-) -> tuple[int, int] | None:
-    """(epoch, answered_before) of the newest valid answers in one log, read backwards until one
-    is met; None where there is none.
-    """
-    for messages in clients.backwards(consumer, log):
-        met = [
-            (headers.epoch, headers.answered_before_ms)
-            for message in messages
-            if (headers := _headers(message)) and valid(headers, log.partition, ownership)
-        ]
-        if met:
-            return max(met)
-    return None
-
-
-def _note(
-    answered: dict[Place, Order], message: Message, ownerships: Mapping[str, Ownership]
-) -> None:
-    headers = _headers(message)
-    if headers is None or not valid(headers, message.partition(), ownerships.get(headers.origin)):
-        return
-    cause = headers.cause
-    place = (message.key() or b"").decode(errors="replace"), cause.surface
-    order = cause.appended_at_ms, cause.event_id
-    if order > answered.get(place, (-1, "")):
-        answered[place] = order
+def _all_headers(messages: Iterable[Message]) -> list[AnswerHeaders]:
+    return [headers for message in messages if (headers := _headers(message)) is not None]
 
 
 def _headers(message: Message) -> AnswerHeaders | None:

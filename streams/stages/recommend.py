@@ -25,6 +25,7 @@ from streams.scoring.client import Scorer
 from streams.settings import Settings
 from streams.stages import due
 from streams.stages.answering import Answer, Answering
+from streams.stages.asks import earliest
 from streams.stages.intake import Intake, Partition
 from streams.stages.known import Known
 from streams.state.store import Store
@@ -98,7 +99,7 @@ class Recommend:
         async for run in batch.growing():
             partition.take(run, intake)
         # Until they are answered, asks that were due are what is not answered.
-        answered_before_ms = _earliest(intake.first_appended_ms, partition.due.oldest_ms())
+        answered_before_ms = earliest(intake.first_appended_ms, partition.due.oldest_ms())
         late = partition.due.take(_DUE_TOGETHER, intake.asks)
         self._step[batch.slot] = "triton", time.monotonic()
         answers, still_due = await self._answering.answer(
@@ -187,9 +188,7 @@ class Recommend:
         if epochs == partition.epochs:
             return
         ownerships = dict(self._known.ownerships.origins)
-        for origin in {*epochs, *partition.epochs}:
-            if epochs.get(origin) == partition.epochs.get(origin):
-                continue
+        for origin in due.changed(partition.epochs, epochs):
             if origin not in epochs:
                 partition.due.replace(origin, ())
                 continue
@@ -204,10 +203,3 @@ class Recommend:
                 time.monotonic() - began,
             )  # fmt: skip
         partition.epochs = epochs
-
-
-def _earliest(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
-    return {
-        origin: min(times_ms[origin] for times_ms in (one, other) if origin in times_ms)
-        for origin in {*one, *other}
-    }
