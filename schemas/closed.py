@@ -34,6 +34,7 @@ class ClosedDecoder(Generic[M]):
         return declared
 
 
+@functools.cache
 def _closed(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
     config = kind.__struct_config__
     return msgspec.defstruct(
@@ -48,6 +49,7 @@ def _closed(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
     )
 
 
+@functools.cache
 def _rebuild(declared: type[msgspec.Struct]) -> Callable[[Any], Any]:
     """Makes a closed message one of the declared type, which equals others of its kind and can be
     told by its type. Written out as source, for it runs once a record (0.1 us).

@@ -7,7 +7,7 @@ languages: README.md beside this file.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from schemas.codec import RefusedError
@@ -53,9 +53,11 @@ class Merge:
         self._aside = aside
 
     @property
-    def waits(self) -> int:
-        """Slates of epochs that no record read so far tells of: read `region-ownership` on."""
-        return len(self._unknown)
+    def waiting(self) -> Sequence[Slate]:
+        """Of epochs that no record read so far tells of: read `region-ownership` on. Who starts
+        anew begins at the first of them.
+        """
+        return self._unknown
 
     @property
     def is_full(self) -> bool:

@@ -82,13 +82,19 @@ class DueAsks:
         if asks:
             self._keep([*asks, *self._asks.values()])
 
-    def take(self, at_most: int, newer: Iterable[Place]) -> list[Ask]:
-        """The oldest; none that an ask of `newer` answers too: no slate goes out after a newer."""
+    def take(self, at_most: int, newer: Mapping[Place, Ask]) -> list[Ask]:
+        """The oldest; none that an ask of `newer` answers too: no slate goes out after a newer.
+
+        Read later is not always newer: a broker's clock may have stepped back, and two origins
+        have two clocks. What `newer` does not reach stays due.
+        """
         if not self._asks:
             return []
-        for place in newer:
+        for place, ask in newer.items():
             for origin in self._origins:
-                self._asks.pop((origin, place), None)
+                known = self._asks.get((origin, place))
+                if known is not None and known.order <= ask.order:
+                    del self._asks[origin, place]
         keys = [key for key, _ in zip(self._asks, range(at_most), strict=False)]
         return [self._asks.pop(key) for key in keys]
 

@@ -36,6 +36,8 @@ class Found(NamedTuple):
     """The newest cause that a valid answer names, as far as was read."""
     answered_asks: list[Ask]
     """Asks of the last minutes that have their answer, in their order."""
+    start_ms: int
+    """Asks before this append time are answered, also those that were not read."""
 
 
 def read(
@@ -135,7 +137,7 @@ def found(asks: Iterable[Ask], answered: dict[Place, Order], start_ms: int) -> F
             done.append(ask)
         else:
             keep_newest(due, ask)
-    return Found([*due.values()], answered, done)
+    return Found([*due.values()], answered, done, start_ms)
 
 
 def _events(settings: Settings) -> Sequence[str]:

@@ -65,7 +65,10 @@ class Partition:
         self.number = number
         self.users = Users(store, settings.state_format)
         self.cycle = FlushCycle(settings.flush_s, now_s, {})
-        self.recent = RecentAsks()
+        self._recent = {origin: RecentAsks() for origin in origins.values()}
+        """Each origin by its own time: a mirror that lags brings one's asks minutes after the
+        other's, and by a common time they would be forgotten at once.
+        """
         self.due = DueAsks()
         self.digests = Digests(settings, number)
         self.folded_to: dict[str, int] = {}
@@ -73,7 +76,11 @@ class Partition:
         self.late = Late(settings.lag_bound_s)
         self.epochs: dict[str, int] = {}
         """Of each origin that is published for, the epoch at which due asks were looked for."""
-        self._answered: dict[Place, Order] = {}
+        self._answered: dict[str, Mapping[Place, Order]] = {}
+        self._answered_before_ms: dict[str, int] = {}
+        """Of each origin, what the logs said when its asks were read. It also holds for what a
+        standby that lagged behind has yet to take.
+        """
         self._partitions = settings.partitions
         self._region = settings.region
         self._origins = origins
@@ -117,13 +124,17 @@ class Partition:
         due: Sequence[Ask],
         answered: Mapping[Place, Order],
         recent: Iterable[Ask],
+        answered_before_ms: int = 0,
     ) -> None:
-        """What the logs say of an origin's asks, read anew."""
+        """What the logs say of an origin's asks, read anew: what they said before is dropped."""
         self.due.replace(origin, due)
-        self._answered.update(answered)
+        self._answered[origin] = answered
+        self._answered_before_ms[origin] = answered_before_ms
         for ask in recent:
             event = ask.event
-            self.recent.add(event.user_id, event.event_id, event.surface, ask.appended_at_ms)
+            self._recent[origin].add(
+                event.user_id, event.event_id, event.surface, ask.appended_at_ms
+            )
 
     def asks(self, topic: str, records: Iterable[Record]) -> Iterator[Ask]:
         """The asks among records that were folded before."""
@@ -153,7 +164,7 @@ class Partition:
                 if origin == self._region:
                     self._forward(record, event, taken)
                 continue  # a mirrored one is forwarded in its own region
-            if event.kind in asking and self._is_open(event, appended_at_ms):
+            if event.kind in asking and self._is_open(origin, event, appended_at_ms):
                 ask = Ask(event, origin, appended_at_ms, topic, record.offset())
                 keep_newest(taken.asks, ask)
         self._folded(origin, appended_at_ms)
@@ -166,17 +177,22 @@ class Partition:
         if appended_at_ms > self.folded_to.get(origin, 0):
             self.folded_to[origin] = appended_at_ms
 
-    def _is_open(self, event: AnyEvent, appended_at_ms: int) -> bool:
+    def _is_open(self, origin: str, event: AnyEvent, appended_at_ms: int) -> bool:
         """Whether an ask has no answer yet. From here on it counts as answered: a batch is
         committed with all its answers but those of late asks that stay due, or this worker holds
         the partition no more.
         """
         user_id, event_id, surface = event.user_id, event.event_id, event.surface
-        if self._answered:
+        if appended_at_ms < self._answered_before_ms.get(origin, 0):
+            return False
+        if answered := self._answered.get(origin):
             order = appended_at_ms, event_id
-            if order <= self._answered.get((user_id, surface), _NEVER):
+            if order <= answered.get((user_id, surface), _NEVER):
                 return False
-        return self.recent.add(user_id, event_id, surface, appended_at_ms)
+        for other, recent in self._recent.items():
+            if other != origin and recent.knows(user_id, event_id, surface, appended_at_ms):
+                return False
+        return self._recent[origin].add(user_id, event_id, surface, appended_at_ms)
 
     def _join(self, records: Iterable[Record], taken: Intake, *, again: bool = False) -> None:
         """States from elsewhere: a peer's, a backup's."""

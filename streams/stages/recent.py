@@ -8,7 +8,9 @@ WINDOW_MS = 120_000
 
 
 class RecentAsks:
-    """Of one partition. Bounded: what was added two windows ago is forgotten as a whole."""
+    """Of one origin in one partition. Bounded: what was added two windows ago is forgotten as a
+    whole.
+    """
 
     def __init__(self) -> None:
         self._young: dict[int, int] = {}
@@ -21,9 +23,13 @@ class RecentAsks:
             self._old = self._young if appended_at_ms <= self._until_ms + WINDOW_MS else {}
             self._young = {}
             self._until_ms = appended_at_ms + WINDOW_MS
+        if self.knows(user_id, event_id, surface, appended_at_ms):
+            return False
+        self._young[hash((user_id, event_id, surface))] = appended_at_ms
+        return True
+
+    def knows(self, user_id: str, event_id: str, surface: str, appended_at_ms: int) -> bool:
+        """Whether the same ask was answered within the window before this one."""
         key = hash((user_id, event_id, surface))
         before_ms = self._young.get(key) or self._old.get(key)
-        if before_ms is not None and appended_at_ms - before_ms <= WINDOW_MS:
-            return False
-        self._young[key] = appended_at_ms
-        return True
+        return before_ms is not None and appended_at_ms - before_ms <= WINDOW_MS

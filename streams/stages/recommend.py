@@ -196,7 +196,7 @@ class Recommend:
             found = await asyncio.get_running_loop().run_in_executor(
                 self._reading, due.read, self._settings, partition, origin, ownerships, before
             )
-            partition.learn(origin, found.due, found.answered, found.answered_asks)
+            partition.learn(origin, *found)
             log.info(
                 "partition %d: %d asks of origin %s are due at epoch %d (read in %.1f s)",
                 partition.number, len(found.due), origin, epochs[origin],

@@ -74,10 +74,10 @@ def test_the_same_slate_of_two_epochs_comes_out_once() -> None:
 def test_an_epoch_that_nobody_told_of_waits_for_the_record() -> None:
     merge = reader()
     assert not taken(merge, Answer(200, epoch=33), Answer(150, epoch=33))
-    assert merge.waits == 2
+    assert len(merge.waiting) == 2
     assert taken(merge, Answer(100)) == ["e100"]
     assert events(merge.news([owned(33, "west", ended(16, 100))])) == ["e150", "e200"]
-    assert merge.waits == 0
+    assert not merge.waiting
 
 
 def test_what_waited_is_not_handed_out_after_a_newer_slate() -> None:
@@ -98,7 +98,7 @@ def test_news_of_one_origin_leave_what_waits_for_another() -> None:
     merge = reader()
     assert not taken(merge, Answer(1, epoch=33))
     assert not merge.news([owned(17, "west", origin="west")])
-    assert merge.waits == 1
+    assert len(merge.waiting) == 1
 
 
 def test_a_zombies_output_after_the_fence_comes_to_nothing() -> None:
@@ -141,7 +141,7 @@ def test_what_is_no_recommendation_is_passed_over(
 ) -> None:
     merge = reader()
     assert merge.take(0, key, headers) is None
-    assert merge.waits == 0
+    assert not merge.waiting
 
 
 def test_what_waits_is_bounded_by_taking_no_more() -> None:
