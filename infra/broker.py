@@ -131,6 +131,8 @@ class Sender:
         self.acknowledged = 0
         self.appended_at_ms = 0
         """The record time of the last acknowledgement: append time, where the topic has that."""
+        self.behind: dict[tuple[str, int], int] = {}
+        """Of each (topic, partition) written to, the offset behind the last acknowledged record."""
 
     def send(
         self,
@@ -196,5 +198,6 @@ class Sender:
         if error is None:
             self.acknowledged += 1
             _, self.appended_at_ms = message.timestamp()
+            self.behind[message.topic(), message.partition()] = message.offset() + 1
         else:
             self._failed[str(error)] += 1

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 from pydantic import ValidationError
 
 from inference.errors import InferenceError
+from infra.backup.problems import BackupError
 from infra.broker import BrokerError
 from infra.clickhouse.migrate import MigrationError
 from infra.local.problems import LocalError
@@ -17,11 +18,12 @@ from infra.topics import TopicsError
 from schemas.codec import RefusedError
 from streams.lane.errors import LaneError
 from streams.settings import settings_sentence
+from streams.state.store import StoreError
 
 FAILED, WRONG = 1, 2
 _TOLD = (
     LocalError, InferenceError, BrokerError, MigrationError, TopicsError, RefusedError, LaneError,
-    KafkaException, ClickHouseError, OSError,
+    KafkaException, ClickHouseError, BackupError, StoreError, OSError,
 )  # fmt: skip
 
 

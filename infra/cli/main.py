@@ -21,6 +21,8 @@ FAMILIES = {
     "release": ("release", "Serve a release: Triton first, then the workers."),
     "topics": ("topics", "Create the topics, or check them."),
     "dead-letters": ("dead_letters", "What was refused and why; put back what can be read now."),
+    "region": ("regions", "What is done with a whole region."),
+    "backup": ("backup", "Save this region's states, control topics and releases; join them back."),
     "bench": ("bench", "Measure the engine; needs a checkout of the source."),
     "drill": ("drill", "Break the engine and check what it did; needs a checkout of the source."),
     "settings": ("settings", "Every setting with its type, default and value."),

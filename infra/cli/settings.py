@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 from rich.table import Column, Table
 
+from infra.backup.settings import BackupSettings
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings
 from infra.local.supervisor.records import MARK
@@ -38,7 +39,11 @@ def settings(
     *, json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False
 ) -> None:
     """Every setting with its type, default and value. Set them in the environment."""
-    found = {s.name: s for part in (local_settings(), Settings()) for s in _listed(part)}
+    found = {
+        s.name: s
+        for part in (local_settings(), Settings(), BackupSettings())
+        for s in _listed(part)
+    }
     if json:
         print_json(list(found.values()))
         return

@@ -5,6 +5,7 @@ experiment ends with a revision without arms. Read by the recommend stage. Pure.
 """
 
 import math
+from collections.abc import Mapping
 
 import msgspec
 import xxhash
@@ -41,6 +42,11 @@ class Experiments:
 
     def current(self, name: str) -> Experiment | None:
         return self._current.get(name)
+
+    @property
+    def experiments(self) -> Mapping[str, Experiment]:
+        """Each by its name, those that have ended too."""
+        return self._current
 
     def arms(self, user_id: str, surface: str) -> list[Arm]:
         """One arm at most of each experiment on the surface, by the experiment's name.

@@ -12,10 +12,24 @@ def state_digest(state: UserState) -> str:
     return xxhash.xxh3_64_hexdigest(state.encode())
 
 
-def whole_digest(states: Iterable[tuple[str, UserState]]) -> str:
-    """32 hex digits over users with their states, whatever the order they come in."""
-    whole = 0
-    for user_id, state in states:
+class WholeDigest:
+    """Over users with their states, whatever the order they are added in, each once."""
+
+    def __init__(self) -> None:
+        self._whole = 0
+
+    def add(self, user_id: str, state: UserState) -> None:
         user = xxhash.xxh3_128_digest(user_id.encode())
-        whole ^= xxhash.xxh3_128_intdigest(user + state.encode())
-    return f"{whole:032x}"
+        self._whole ^= xxhash.xxh3_128_intdigest(user + state.encode())
+
+    def hex(self) -> str:
+        """32 digits."""
+        return f"{self._whole:032x}"
+
+
+def whole_digest(states: Iterable[tuple[str, UserState]]) -> str:
+    """The same of all at once."""
+    whole = WholeDigest()
+    for user_id, state in states:
+        whole.add(user_id, state)
+    return whole.hex()

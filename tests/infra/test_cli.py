@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.backup.settings import BackupSettings
 from infra.cli.main import FAMILIES
 from infra.cli.settings import Setting, unknown
 from infra.local.settings import LocalSettings
@@ -96,6 +97,8 @@ def test_a_wrong_setting_is_one_line_that_names_it(family: str, tmp_path: Path) 
         ["recommend", "kim"],
         ["dead-letters", "list"],
         ["dead-letters", "replay"],
+        ["backup", "create", "memory://nowhere"],
+        ["region", "join", "--from", "127.0.0.1:1"],
         ["replay", "csv"],
     ],
     ids=" ".join,
@@ -157,7 +160,8 @@ def test_train_writes_a_release_and_its_folder(tmp_path: Path) -> None:
 def test_settings_lists_every_setting_and_shows_no_secret(tmp_path: Path) -> None:
     given = {"TIDEMILL_CLICKHOUSE_PASSWORD": "hunter2", "TIDEMILL_SLATE_SIZE": "7"}
     listed = {s["name"]: s for s in document(tmp_path, "settings", **given)}
-    fields = [*LocalSettings.model_fields, *Settings.model_fields]
+    parts = (LocalSettings, Settings, BackupSettings)
+    fields = [name for part in parts for name in part.model_fields]
     assert set(listed) == {f"TIDEMILL_{name.upper()}" for name in fields}
     assert listed["TIDEMILL_SLATE_SIZE"]["value"] == "7"
     assert listed["TIDEMILL_SLATE_SIZE"]["default"] == "10"

@@ -44,6 +44,7 @@ _STRATEGIES: dict[type, Callable[[Any], st.SearchStrategy[Any]]] = {
     inspect.IntType: _int,
     inspect.FloatType: _float,
     inspect.StrType: _str,
+    inspect.LiteralType: lambda kind: st.sampled_from(kind.values),
     inspect.ListType: lambda kind: st.lists(_of(kind.item_type), max_size=4),
     inspect.DictType: lambda kind: st.dictionaries(
         _of(kind.key_type), _of(kind.value_type), max_size=4

@@ -1,0 +1,1 @@
+"""States, control topics and releases of a region, kept at a URL and brought back by joining."""
