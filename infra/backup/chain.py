@@ -57,15 +57,19 @@ def finished(known: Iterable[Found]) -> list[Manifest]:
     return [one.manifest for one in known if one.manifest is not None]
 
 
-def chain_to(known: Sequence[Found], id_: str | None) -> list[Manifest]:
-    """The chain up to a backup, full one first; the newest one where no id is given. Raises
-    BackupError where it is not there or a link is missing, damaged or another one.
+def chain_to(known: Sequence[Found], id_: str | None, region: str | None = None) -> list[Manifest]:
+    """The chain up to a backup, full one first; where no id is given, up to the newest one (of a
+    region, if one is named: several may keep theirs in one place). Raises BackupError where it is
+    not there or a link is missing, damaged or another one.
     """
     by_id = {one.id: one for one in known}
     if id_ is None:
-        if not (usable := finished(known)):
+        usable = [one for one in finished(known) if region in (None, one.region)]
+        if not usable:
+            of = f" of {region}" if region else ""
             raise BackupError(
-                "there is no finished backup here; `tidemill backup create` makes one"
+                f"there is no finished backup{of}; `tidemill backup list` shows what there is and"
+                " `tidemill backup create` makes one"
             )
         id_ = usable[-1].id
     chain: list[Manifest] = []

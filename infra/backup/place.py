@@ -13,6 +13,7 @@ import fsspec
 from infra.backup.problems import BackupError
 
 _UNFINISHED = ".part"
+_PATTERN = set("*?[")
 
 
 class Place:
@@ -23,6 +24,8 @@ class Place:
         with self._told("reached"):
             self._files, root = fsspec.core.url_to_fs(url)
         self._root: str = root.rstrip("/")
+        if set(self._root) & _PATTERN:
+            raise BackupError(f"{url}: fsspec takes *, ? and [ for patterns, so no place has them")
 
     def folders(self) -> list[str]:
         """The names of the folders right below, sorted; none where nothing was written yet."""

@@ -52,11 +52,12 @@ class Restored:
     control: dict[str, list[str]]
 
 
-def opened(place: Place, id_: str | None, key: Key | None) -> Chain:
-    """The chain up to a backup, every byte of it looked at. Raises BackupError for a key, format
-    or fold that is not known, DamagedError that names file and offset.
+def opened(place: Place, id_: str | None, key: Key | None, region: str | None = None) -> Chain:
+    """The chain up to a backup, or the newest one of a region, every byte looked at. Raises
+    BackupError for a key, format or fold that is not known, DamagedError that names file and
+    offset.
     """
-    links = chain.chain_to(chain.found(place), id_)
+    links = chain.chain_to(chain.found(place), id_, region)
     for link in links:
         link.require_readable()
     seals = {link.id: chain.seal_of(place, link, key) for link in links}

@@ -104,7 +104,8 @@ def restore(
     wait: Annotated[bool, typer.Option("--wait", help="until workers have joined them")] = False,
     json: Json = False,
 ) -> None:
-    """Join a backup's states into this region, under load, any number of times.
+    """Join a backup's states into this region, under load, any number of times; without an ID the
+    newest backup of this region. Another region's is named by its ID.
 
     Nobody who was erased comes back, and nothing learned since is lost. What this region has
     already is not sent, so a call that was interrupted goes on where it was.
@@ -112,7 +113,7 @@ def restore(
     local = local_settings()
     settings = region_settings(local)
     begun_s = time.monotonic()
-    kept = restoring.opened(Place(url), id_, _key())
+    kept = restoring.opened(Place(url), id_, _key(), settings.region)
     with bar("states of the backup", hidden=json) as show:
         done = restoring.restore(
             settings, local.place, kept,

@@ -12,6 +12,7 @@ from infra.backup import chain, manifest, retention, schedule, unfinished
 from infra.backup.manifest import Manifest, Parent
 from infra.backup.place import Place
 from infra.backup.problems import BackupError, DamagedError
+from infra.backup.restore import opened
 from infra.backup.sealing import UNSEALED
 from tests.infra.backup_manifests import manifest_of
 
@@ -20,7 +21,7 @@ START_MS = 1_700_000_000_000
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest) -> Place:
-    return Place(f"memory://{request.node.name}")
+    return Place(f"memory://{request.node.name.translate({91: 45, 93: 45})}")
 
 
 def lay(place: Place, parents: Sequence[int | None], region: str = "east") -> list[str]:
@@ -62,6 +63,28 @@ def test_a_chain_leads_to_its_full_backup(place: Place) -> None:
     assert [one.id for one in chain.chain_to(known, None)] == ids[3:]
     with pytest.raises(BackupError, match="not here"):
         chain.chain_to(known, "elsewhere")
+
+
+def test_the_newest_of_a_region_is_its_own(place: Place) -> None:
+    (ours,) = lay(place, [None])
+    publish(place, chain.id_of(START_MS + 1), region="west")
+    known = chain.found(place)
+    assert [one.id for one in chain.chain_to(known, None, "east")] == [ours]
+    assert [one.region for one in chain.chain_to(known, None)] == ["west"]
+    with pytest.raises(BackupError, match="no finished backup of north"):
+        chain.chain_to(known, None, "north")
+
+
+@pytest.mark.parametrize("fields", [{"folds": [9]}, {"state_formats": [9]}, {"bounds": 9}])
+def test_a_chain_that_this_release_cannot_vouch_for_is_not_opened(
+    fields: dict[str, object], place: Place
+) -> None:
+    (full,) = lay(place, [None])
+    assert opened(place, full, None).users == 0
+    parent = chain.named(chain.found(place), full)
+    newer = publish(place, chain.id_of(START_MS + 1), parent=parent, **fields)
+    with pytest.raises(BackupError, match="take one that reads them"):
+        opened(place, newer.id, None)
 
 
 def test_a_chain_without_a_link_or_with_another_is_refused(place: Place) -> None:
@@ -176,6 +199,12 @@ def test_a_place_writes_lists_and_removes(place: Place) -> None:
     assert place.folders() == ["b"]
     with pytest.raises(FileNotFoundError):
         place.read("a/one")
+
+
+@pytest.mark.parametrize("url", ["memory://a*", "memory://a/b?/c", "memory://[a]"])
+def test_a_place_is_no_pattern(url: str) -> None:
+    with pytest.raises(BackupError, match="pattern"):
+        Place(url)
 
 
 @pytest.mark.parametrize("url", ["nowhere-at-all://x", "s3://bucket/x"])

@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from infra.backup import chain
+from infra.backup import chain, joining
 from infra.backup.problems import BackupError, DamagedError, KeyFileError
-from infra.backup.restore import opened
+from infra.backup.restore import Restored, opened
 from infra.backup.sealing import Key
 from infra.backup.unfinished import NAME as BEGUN
 from infra.backup.verify import verify
-from schemas.state import UserState
+from schemas.state import Position, UserState
 from schemas.topics import STATE_JOINS, USER_EVENTS
 from streams.lane.forwarding import partition_of
+from streams.settings import Settings
 from tests.infra.command import document, environment, failed
 from tests.servers.backups import Region, write_states
 from tests.servers.conftest import RunningKafka
@@ -35,7 +36,7 @@ from tests.servers.states import (
     put,
     send,
 )
-from tests.servers.workers import CHECKOUT, DEADLINE_S, Worker, event, until
+from tests.servers.workers import CHECKOUT, DEADLINE_S, Log, Worker, event, until
 from tests.streams.user_states import NOW_MS, state_of
 
 Start = Callable[..., Worker]
@@ -128,6 +129,62 @@ def test_an_interrupted_restore_goes_on_where_it_was(region: Region, start: Star
     done = region.bring_back().states
     assert (done.here, done.sent) == (25, len(STATES) - 25)
     until("all are there", lambda: in_changelog(region.bootstrap) == STATES)
+
+
+def test_a_sender_waits_for_workers(
+    region: Region, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While they are held up only so much is sent; once they go on, all of it."""
+    monkeypatch.setattr(joining, "AHEAD", 100)
+    monkeypatch.setattr(joining, "_LOOK_EVERY", 50)
+    monkeypatch.setattr(joining, "_NOBODY_S", DEADLINE_S)
+    waits = threading.Event()
+    look = joining.positions.last
+
+    def looked(settings: Settings, partition: int) -> Position:
+        waits.set()
+        return look(settings, partition)
+
+    many = {f"guest-{n}": STATES[USERS[0]] for n in range(1_000)}
+    write_states(region.bootstrap, many)
+    region.save()
+    region.wipe()
+    worker = start(session_timeout_ms=60_000)
+    until("it runs", lambda: worker.log.read_text().count("is open") == region.partitions)
+    worker.signal(signal.SIGSTOP)
+    monkeypatch.setattr(joining.positions, "last", looked)
+    done: list[Restored] = []
+    bringing = threading.Thread(target=lambda: done.append(region.bring_back()))
+    bringing.start()
+    joins = Log(region.bootstrap, STATE_JOINS.name)
+    joins.wait_for(100)
+    for _ in range(3):  # it looks again and again, and sends no more
+        waits.clear()
+        assert waits.wait(DEADLINE_S)
+        assert len(joins.read()) <= 150
+    joins.close()
+    assert not done
+    worker.signal(signal.SIGCONT)
+    bringing.join(DEADLINE_S)
+    assert done[0].states.sent == 1_000
+    until("all are there", lambda: in_changelog(region.bootstrap) == many)
+
+
+def test_without_workers_everything_is_sent(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "AHEAD", 10)
+    monkeypatch.setattr(joining, "_LOOK_EVERY", 15)
+    monkeypatch.setattr(joining, "_NOBODY_S", 0.1)
+    write_states(region.bootstrap, STATES)
+    region.save()
+    region.wipe()
+    done = region.bring_back(wait_for_workers=False).states
+    assert (done.sent, done.waited) == (len(STATES), False)
+    assert len(_read(region.bootstrap, STATE_JOINS.name)) == len(STATES)
+    monkeypatch.setattr(joining, "_WAIT_S", 0.1)
+    with pytest.raises(BackupError, match="no worker took any"):
+        joining.wait(region.settings)
 
 
 def test_an_erased_user_stays_erased(region: Region, start: Start) -> None:
