@@ -1,1 +1,3 @@
-"""Who owns what, and which answers count. Pure: topics are read by the lane and handed in."""
+"""Who owns what, and which answers count. Pure, but for `reader`: topics are read by the lane and
+handed in.
+"""

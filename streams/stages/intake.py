@@ -127,6 +127,7 @@ class Partition:
         answered_before_ms: int = 0,
     ) -> None:
         """What the logs say of an origin's asks, read anew: what they said before is dropped."""
+        self.forget(origin)
         self.due.replace(origin, due)
         self._answered[origin] = answered
         self._answered_before_ms[origin] = answered_before_ms
@@ -135,6 +136,13 @@ class Partition:
             self._recent[origin].add(
                 event.user_id, event.event_id, event.surface, ask.appended_at_ms
             )
+
+    def forget(self, origin: str) -> None:
+        """Its epoch ended: what was planned is dropped, and what was answered may not be valid."""
+        self.due.replace(origin, ())
+        self._answered.pop(origin, None)
+        self._answered_before_ms.pop(origin, None)
+        self._recent[origin] = RecentAsks()
 
     def asks(self, topic: str, records: Iterable[Record]) -> Iterator[Ask]:
         """The asks among records that were folded before."""

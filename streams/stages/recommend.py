@@ -190,7 +190,7 @@ class Recommend:
         ownerships = dict(self._known.ownerships.origins)
         for origin in due.changed(partition.epochs, epochs):
             if origin not in epochs:
-                partition.due.replace(origin, ())
+                partition.forget(origin)
                 continue
             began = time.monotonic()
             found = await asyncio.get_running_loop().run_in_executor(

@@ -28,6 +28,7 @@ ABOUT = {
     "memory": "a million users with memory for a fraction of them",
     "archives": "ClickHouse away for ten minutes",
     "rebalance": "how long partitions are silent when workers come and go",
+    "schedules": "two regions on paper: 200,000 random schedules of failures",
     "controls": "workers that are wrong on purpose, and must be found out",
     "soak": "20 minutes at 5,000 events/s with a fault a minute",
 }

@@ -136,7 +136,7 @@ class Worker:
         partition, epochs = self.partition, self._epochs()
         for origin in sorted(self._rules.changed(partition.epochs, epochs)):
             if origin not in epochs:
-                partition.due.replace(origin, ())
+                partition.forget(origin)
                 continue
             found = self._due(origin)
             partition.learn(origin, *found)

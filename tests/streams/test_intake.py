@@ -173,6 +173,47 @@ def test_an_ask_that_the_logs_say_was_answered_a_moment_ago_is_not_answered_agai
     assert take(event(), partition, timestamp_ms=NOW_MS + WINDOW_MS + 1).asks
 
 
+def test_a_standby_that_lagged_behind_gives_no_answers_that_the_logs_say_were_given(
+    held: Held,
+) -> None:
+    partition = held()
+    partition.learn("east", [], {}, [], NOW_MS)
+    assert not take(event(event_id="e1"), partition, timestamp_ms=NOW_MS - 1).asks
+    assert take(event(event_id="e2"), partition, timestamp_ms=NOW_MS).asks
+    mirrored = {"topic": "west.user-events", "timestamp_ms": NOW_MS - 1}
+    assert take(event(event_id="e3"), partition, **mirrored).asks, "each origin by its own"
+
+
+def test_what_the_logs_said_before_is_dropped_for_what_they_say_now(held: Held) -> None:
+    partition = held()
+    partition.learn("east", [], {("kim", "main"): (NOW_MS, "e2")}, [], NOW_MS)
+    partition.learn("east", [], {}, [])
+    assert take(event(event_id="e1"), partition, timestamp_ms=NOW_MS - 1).asks
+
+
+def test_a_copy_that_a_lagging_mirror_brings_is_known_by_its_own_origins_time(held: Held) -> None:
+    partition = held()
+    mirrored = {"topic": "west.user-events", "timestamp_ms": NOW_MS}
+    assert take(event(event_id="e1"), partition, **mirrored).asks
+    assert take(event(event_id="e2"), partition, timestamp_ms=NOW_MS + 3 * WINDOW_MS).asks
+    assert not take(event(event_id="e1"), partition, **mirrored).asks
+
+
+def test_an_event_that_an_app_sent_to_two_regions_is_answered_once(held: Held) -> None:
+    partition = held()
+    assert take(event(), partition, timestamp_ms=NOW_MS).asks
+    mirrored = {"topic": "west.user-events", "timestamp_ms": NOW_MS + WINDOW_MS}
+    assert not take(event(), partition, **mirrored).asks
+
+
+def test_what_was_answered_in_an_epoch_that_ended_answers_no_copy(held: Held) -> None:
+    """The app sent it to both regions, and this one lost the origin that it answered it for."""
+    partition = held()
+    assert take(event(), partition, topic="west.user-events").asks
+    partition.forget("west")
+    assert take(event(), partition).asks
+
+
 def test_nobody_asks_an_origin_that_is_not_owned(held: Held) -> None:
     partition = held()
     partition.epochs = {"west": 17}
