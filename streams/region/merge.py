@@ -21,8 +21,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 PLACES = 1_000_000
-"""(user, surface) pairs and as many ids remembered, those handed out longest ago forgotten first: at
-540 bytes each (measured) 540 MB when it is full. What is forgotten may be handed out once more.
+"""(user, surface) pairs and as many ids remembered, those handed out longest ago forgotten first;
+540 MB when it is full, by 540 bytes each (measured). What is forgotten may be handed out once more.
 """
 ASIDE = 10_000
 """Slates kept because they are not valid yet: at 2 KB each 20 MB. A mirror brings thousands of an
