@@ -139,6 +139,7 @@ class Folding:
 
     def keep_near(self, sender: Sender) -> None:
         """Returns when the workers are near, or when there are none."""
+        sender.finish()  # what is not acknowledged has no offset yet and would not count
         ends = {n: end for (topic, n), end in sender.behind.items() if topic == STATE_JOINS.name}
         patience_s = _NOBODY_S if self._is_attended else 0.0
         self._is_attended = self.reach(ends, AHEAD, patience_s, lambda _: sender.poll(0))
