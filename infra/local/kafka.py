@@ -1,7 +1,6 @@
 """One real Kafka broker (KRaft, no ZooKeeper) on this machine, small enough for a laptop.
 
 `server` describes it for the supervisor; `infra.local.servers` and the tests' fixtures call it.
-The flags keep a broker with its JVM below 200 MB; everything else is as a cluster has it.
 """
 
 import base64
@@ -13,24 +12,16 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
+from infra.local import jvm
 from infra.local.home import Home
-from infra.local.install import jars, java
 from infra.local.ports import HOST, is_open
 from infra.local.problems import LocalError
 from infra.local.supervisor import Server
 
-_JVM = (
-    "-XX:+UseSerialGC",
-    "-Xss256k",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:ReservedCodeCacheSize=48m",
-    "-XX:-UsePerfData",
-    "-Djava.awt.headless=true",
-    "-Dorg.slf4j.simpleLogger.showDateTime=true",
-    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+_QUIET = (
     # Every start would print some hundred settings.
-    "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",
-    "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaConfig=warn",
+    "org.apache.kafka.common.config",
+    "kafka.server.KafkaConfig",
 )
 
 
@@ -52,13 +43,11 @@ class Kafka:
 def server(home: Home, kafka: Kafka) -> Server:
     """The broker, with its data in <home>/data/kafka."""
     properties = home.run / "kafka.properties"
-    runtime = java.require(home.tools)
-    java_command = (str(runtime), f"-Xmx{kafka.heap_mb}m", *_JVM, "-cp", jars.classpath(home.tools))
+    java_command = jvm.command(home.tools, kafka.heap_mb, quiet=_QUIET)
     return Server(
         name="kafka",
         command=(*java_command, "kafka.Kafka", str(properties)),
-        # glibc reserves an arena a thread otherwise, and a broker has many threads.
-        env={"MALLOC_ARENA_MAX": "2"},
+        env=jvm.ENVIRONMENT,
         ports={
             "TIDEMILL_KAFKA_PORT": kafka.port,
             "TIDEMILL_KAFKA_CONTROLLER_PORT": kafka.controller_port,

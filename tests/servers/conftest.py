@@ -23,6 +23,7 @@ from infra.local.home import Home
 from infra.local.install import install
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Server, records
+from tests.servers import pair as regions
 from tests.servers.workers import WORKER, Worker
 
 REGION = "east"
@@ -214,6 +215,12 @@ def start_worker(fresh_kafka: RunningKafka, tmp_path: Path) -> Iterator[Callable
     yield start
     for worker in started:
         worker.stop()
+
+
+@pytest.fixture(scope="module")
+def pair(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[regions.Pair]:
+    """The regions east and west, which mirror each other; 15 s, so once for a module."""
+    yield from regions.started(tmp_path_factory.mktemp("pair"), tools)
 
 
 def _ports(count: int) -> list[int]:
