@@ -2,7 +2,8 @@
 
 Every step is safe to repeat and does only what is missing, so an interrupted call is finished by
 the next. If a step fails or the person presses Ctrl-C, what this call started is stopped again and
-what ran before is left alone. Called by `tidemill up` and the demo.
+what ran before is left alone. Called by `tidemill up` and the demo; its two halves by
+`infra.starting_regions`, which has mirrors to start between them.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,11 +14,12 @@ from inference.errors import InferenceError
 from infra import control, topics, triton_models, workers
 from infra.clickhouse.migrate import migrate
 from infra.local import servers, supervisor
+from infra.local.endpoints import Endpoints
 from infra.local.home import Home
 from infra.local.ports import HOST
-from infra.local.servers import Endpoints
 from infra.local.settings import LocalSettings
 from infra.local.supervisor.stopping import uninterrupted
+from infra.regions import must_not_run
 from infra.supervise import NAME, asking, wanted
 from infra.supervise.wanted import Wanted
 from schemas.serving import MODEL
@@ -50,27 +52,51 @@ def bring_up(
     """`recommend_workers`: None keeps as many as there were, or starts one. Raises LocalError,
     TopicsError, MigrationError, BrokerError, RefusedError.
     """
-    with _nothing_left_behind(local):
-        found = servers.up(local, fresh=fresh, report=report)
-        settings = with_endpoints(given, found)
-        _topics(settings, report)
-        applied = migrate(
-            settings.clickhouse,
-            settings.clickhouse_user,
-            settings.clickhouse_password.get_secret_value(),
-            settings.clickhouse_database,
-        )
-        if applied:
-            report(f"clickhouse: {', '.join(applied)} applied")
-        if (record := control.own_first(settings)) is not None:
-            report(f"region {record.origin} owns itself at epoch {record.epoch}")
-        served, problem = _bring_model_back(local, settings, report)
-        _workers(local, settings, found, recommend_workers, report)
-        metrics = {
-            name: f"http://{HOST}:{port}/metrics"
-            for name, port in workers.metrics_ports(local.place).items()
-        }
-        return Up(found, settings, metrics, served, problem)
+    must_not_run(local, several=False)
+    with nothing_left_behind(local):
+        found, settings = begin(local, given, fresh=fresh, report=report)
+        return finish(local, settings, found, recommend_workers, report)
+
+
+def begin(
+    local: LocalSettings, given: Settings, *, fresh: bool, report: Report
+) -> tuple[Endpoints, Settings]:
+    """Servers, topics and tables, and the settings of whoever uses them."""
+    found = servers.up(local, fresh=fresh, report=report)
+    settings = with_endpoints(given, found)
+    _topics(settings, report)
+    applied = migrate(
+        settings.clickhouse,
+        settings.clickhouse_user,
+        settings.clickhouse_password.get_secret_value(),
+        settings.clickhouse_database,
+    )
+    if applied:
+        report(f"clickhouse: {', '.join(applied)} applied")
+    return found, settings
+
+
+def finish(
+    local: LocalSettings,
+    settings: Settings,
+    found: Endpoints,
+    recommend_workers: int | None,
+    report: Report,
+    *,
+    is_owned: bool = False,
+) -> Up:
+    """An owner, the model and the workers. `is_owned`: the region's own events have an owner that
+    this cluster need not know yet.
+    """
+    if not is_owned and (record := control.own_first(settings)) is not None:
+        report(f"region {record.origin} owns itself at epoch {record.epoch}")
+    served, problem = _bring_model_back(local, settings, report)
+    _workers(local, settings, found, recommend_workers, report)
+    metrics = {
+        name: f"http://{HOST}:{port}/metrics"
+        for name, port in workers.metrics_ports(local.place).items()
+    }
+    return Up(found, settings, metrics, served, problem)
 
 
 def with_endpoints(given: Settings, found: Endpoints) -> Settings:
@@ -86,7 +112,8 @@ def with_endpoints(given: Settings, found: Endpoints) -> Settings:
 
 
 @contextmanager
-def _nothing_left_behind(local: LocalSettings) -> Iterator[None]:
+def nothing_left_behind(local: LocalSettings) -> Iterator[None]:
+    """If what is done within fails, what it started here is stopped again."""
     home = local.place
     before = _running(home)
     former = wanted.read(home)
@@ -150,6 +177,17 @@ def _bring_model_back(
     return served.version, None
 
 
+def _region(settings: Settings) -> dict[str, str]:
+    """What tells a worker which region it is in; where there are several, the environment of the
+    command cannot.
+    """
+    return {
+        "TIDEMILL_REGION": settings.region,
+        "TIDEMILL_REGION_NUMBER": str(settings.region_number),
+        "TIDEMILL_PEERS": ",".join(settings.peers),
+    }
+
+
 def _workers(
     local: LocalSettings,
     settings: Settings,
@@ -161,7 +199,7 @@ def _workers(
     stages = workers.names(recommend_workers or workers.recommend_count(home) or 1)
     asking.keep(
         home,
-        workers.described(local, stages, found.environment()),
+        workers.described(local, stages, found.environment() | _region(settings)),
         log_limit_bytes=local.log_limit_bytes,
         ready_timeout_s=local.ready_timeout_s,
         report=report,

@@ -5,7 +5,8 @@ a server does.
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 import msgspec
@@ -58,9 +59,22 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
 
 
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    url: str
+    ready: bool
+
+
+class Mirror(msgspec.Struct, frozen=True, kw_only=True):
+    """`ready`: it copies from each of these regions."""
+
+    peers: list[str]
+    ready: bool
+
+
 class Region(msgspec.Struct, frozen=True, kw_only=True):
     """`lag` is in records by stage, None where Kafka cannot tell. `owner_of` lists the origins
-    whose recommendations this region publishes, `epoch` is that of its own origin.
+    whose recommendations this region publishes, `epoch` is that of its own origin. `mirror` is
+    None where none is to run here.
     """
 
     kafka: Broker
@@ -68,6 +82,10 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
     lag: dict[StageName, int] | None
     owner_of: list[str]
     epoch: int | None
+    mirror: Mirror | None
+    clickhouse: Server
+    prometheus: Server
+    supervisor: Supervisor | None
 
 
 class Triton(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +97,11 @@ class Triton(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None
 
 
-class Server(msgspec.Struct, frozen=True, kw_only=True):
-    url: str
-    ready: bool
-
-
 class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """ClickHouse, Prometheus and the supervisor are the first region's; each region tells its own
+    too.
+    """
+
     regions: dict[str, Region]
     triton: list[Triton]
     clickhouse: Server
@@ -95,20 +112,38 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status(local: LocalSettings, settings: Settings) -> Status:
     """Asks everything at once; a few seconds where something does not answer."""
     with ThreadPoolExecutor(max_workers=8) as pool:
-        region = pool.submit(_region, local, settings)
         stored = pool.submit(_clickhouse, settings)
         watching = pool.submit(_prometheus, local)
+        mirroring = pool.submit(_mirror, local)
         models = pool.map(_triton, settings.triton)
+        region = _region(local, settings, stored, watching, mirroring)
         return Status(
-            regions={settings.region: region.result()},
+            regions={settings.region: region},
             triton=list(models),
-            clickhouse=stored.result(),
-            prometheus=watching.result(),
-            supervisor=_supervisor(local),
+            clickhouse=region.clickhouse,
+            prometheus=region.prometheus,
+            supervisor=region.supervisor,
         )
 
 
-def _region(local: LocalSettings, settings: Settings) -> Region:
+def together(regions: Sequence[tuple[LocalSettings, Settings]]) -> Status:
+    """The same of several regions of this machine, in one."""
+    with ThreadPoolExecutor(max_workers=len(regions)) as pool:
+        found = list(pool.map(status, *zip(*regions, strict=True)))
+    return msgspec.structs.replace(
+        found[0],
+        regions={name: region for one in found for name, region in one.regions.items()},
+        triton=[triton for one in found for triton in one.triton],
+    )
+
+
+def _region(
+    local: LocalSettings,
+    settings: Settings,
+    stored: Future[Server],
+    watching: Future[Server],
+    mirroring: Future[Mirror | None],
+) -> Region:
     is_there = broker.is_there(settings)
     records: dict[StageName, int] | None = None
     owner_of: list[str] = []
@@ -127,6 +162,10 @@ def _region(local: LocalSettings, settings: Settings) -> Region:
         lag=records,
         owner_of=owner_of,
         epoch=epoch,
+        mirror=mirroring.result(),
+        clickhouse=stored.result(),
+        prometheus=watching.result(),
+        supervisor=_supervisor(local),
     )
 
 
@@ -206,6 +245,13 @@ def _triton(url: str) -> Triton:
 
 def _clickhouse(settings: Settings) -> Server:
     return Server(url=settings.clickhouse, ready=archive.answers(settings))
+
+
+def _mirror(local: LocalSettings) -> Mirror | None:
+    found = servers.endpoints(local)
+    if found is None or not found.peers:
+        return None
+    return Mirror(peers=sorted(found.peers), ready=servers.is_mirroring(local))
 
 
 def _prometheus(local: LocalSettings) -> Server:

@@ -5,6 +5,7 @@ import typer
 from infra.cli.printing import tell
 from infra.cli.region import local_settings
 from infra.local import servers
+from infra.starting_regions import bring_down_regions
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -12,5 +13,10 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 @app.command()
 def down() -> None:
     """Stop all servers and workers; data stays."""
-    stopped = servers.down(local_settings())
-    tell(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+    local = local_settings()
+    of_regions = bring_down_regions(local)
+    for name, processes in of_regions.items():
+        tell(f"{name}: stopped: {', '.join(processes) or 'nothing was running'}")
+    stopped = servers.down(local)
+    if stopped or not of_regions:
+        tell(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")

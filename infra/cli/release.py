@@ -6,7 +6,7 @@ import typer
 
 from infra import broker
 from infra.cli.printing import print_json, tell
-from infra.cli.region import local_settings, region_settings
+from infra.cli.region import region, region_settings
 from infra.releases import folder_of, publish
 from schemas.serving import MODEL
 from schemas.topics import MODEL_RELEASES
@@ -23,8 +23,8 @@ def release(
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """Install it into Triton, prove its golden outputs there, and tell the workers."""
-    local = local_settings()
-    settings = region_settings(local)
+    meant = region()
+    local, settings = meant.local, region_settings(meant)
     name, _, version = model.partition("/")
     folder = folder_of(local.place, name, version or None)
     broker.require(settings, [MODEL_RELEASES.name])

@@ -33,7 +33,7 @@ def replay(
     """Produce a data set's items and interactions; repeating it changes nothing."""
     pace = pace_of(rate, speed)
     local = local_settings()
-    settings = region_settings(local)
+    settings = region_settings()
     broker.require(settings, [USER_EVENTS.name, ITEM_UPDATES.name])
     log = between(read_log(dataset, data, local.place), start, until)
     if not len(log):

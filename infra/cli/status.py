@@ -10,7 +10,8 @@ from rich.table import Table
 from infra.cli import partitions
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings, region_settings
-from infra.status import Region, Status
+from infra.regions import running
+from infra.status import Region, Status, together
 from infra.status import status as ask
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -26,7 +27,8 @@ def status(
 ) -> None:
     """Servers, workers, lag, who owns what, and what a silent partition waits for."""
     local = local_settings()
-    found = ask(local, region_settings(local))
+    several = [(one.local, region_settings(one)) for one in running(local)]
+    found = together(several) if several else ask(local, region_settings())
     if json:
         print_json(found)
         return
@@ -40,8 +42,9 @@ def status(
             tell(f"\n{held}")
         for listed in partitions.tables(region.workers, every=every):
             out.print(listed)
-    if found.supervisor is not None and not found.supervisor.running:
-        tell("\nThe supervisor ended, and with it the workers; `tidemill up` starts them.")
+    for region in found.regions.values():
+        if region.supervisor is not None and not region.supervisor.running:
+            tell("\nThe supervisor ended, and with it the workers; `tidemill up` starts them.")
     if not any(region.kafka.ready for region in found.regions.values()):
         out.print("\n`tidemill up` starts everything.", markup=False)
 
@@ -50,11 +53,16 @@ def _servers(found: Status) -> Table:
     table = Table("server", "where", "ready", "serves", box=None, pad_edge=False)
     for name, region in found.regions.items():
         table.add_row(f"Kafka ({name})", region.kafka.url, _yes(region.kafka.ready), "")
+        if region.mirror is not None:
+            peers = f"from {', '.join(region.mirror.peers)}"
+            table.add_row(f"MirrorMaker ({name})", peers, _yes(region.mirror.ready), "")
     for triton in found.triton:
         model = f"{triton.model} {triton.version}" if triton.version else "no model"
         table.add_row("Triton", triton.url, _yes(triton.ready), model if triton.ready else "")
-    for name, server in (("ClickHouse", found.clickhouse), ("Prometheus", found.prometheus)):
-        table.add_row(name, server.url, _yes(server.ready), "")
+    for name, region in found.regions.items():
+        of = f" ({name})" if len(found.regions) > 1 else ""
+        table.add_row(f"ClickHouse{of}", region.clickhouse.url, _yes(region.clickhouse.ready), "")
+        table.add_row(f"Prometheus{of}", region.prometheus.url, _yes(region.prometheus.ready), "")
     return table
 
 

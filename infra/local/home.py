@@ -10,10 +10,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Home:
-    """The folders below `root`; `tools` may be shared with another home (tests do that)."""
+    """The folders below `root`; `tools` may be shared with another home (tests do that), and so may
+    the releases (the regions of one machine do that).
+    """
 
     root: Path
     tools: Path
+    shared_releases: Path | None = None
 
     @property
     def run(self) -> Path:
@@ -31,7 +34,7 @@ class Home:
     @property
     def releases(self) -> Path:
         """<model>/<version>/, as `inference.releases` writes them."""
-        return self.root / "releases"
+        return self.shared_releases or self.root / "releases"
 
     @property
     def triton(self) -> Path:

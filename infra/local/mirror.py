@@ -70,7 +70,11 @@ def server(home: Home, mirror: Mirror) -> Server:
             "--clusters",
             mirror.region,
         ),
-        env=jvm.ENVIRONMENT,
+        env={
+            **jvm.ENVIRONMENT,
+            # A part of the description: where a peer has moved, the mirror is replaced.
+            "MIRRORED": ",".join(f"{name}={kafka}" for name, kafka in sorted(mirror.peers.items())),
+        },
         ports={"TIDEMILL_MIRROR_PORT": mirror.port},
         prepare=lambda: _prepare(home, mirror, properties),
         ready=lambda: answers(home, mirror),

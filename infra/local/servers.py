@@ -7,67 +7,18 @@ Workers are not described here: `infra.workers` does that with `Endpoints.enviro
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
 
-from infra.local import clickhouse, kafka, prometheus, supervisor, triton
+from infra.local import clickhouse, kafka, mirror, prometheus, supervisor, triton
+from infra.local.endpoints import Endpoints, read, write
 from infra.local.install import install
 from infra.local.ports import HOST, free_port
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Server, State
 
 _PORTS = tuple(name for name in LocalSettings.model_fields if name.endswith("_port"))
-
-
-class Endpoints(msgspec.Struct, frozen=True):
-    """Where each server listens; the file <home>/run/endpoints.json from `up` to `down`."""
-
-    kafka_port: int
-    kafka_controller_port: int
-    triton_http_port: int
-    triton_grpc_port: int
-    triton_metrics_port: int
-    clickhouse_port: int
-    clickhouse_http_port: int
-    prometheus_port: int
-    clickhouse_database: str
-
-    @property
-    def kafka(self) -> str:
-        return f"{HOST}:{self.kafka_port}"
-
-    @property
-    def triton(self) -> str:
-        """gRPC, as the workers' setting wants it."""
-        return f"{HOST}:{self.triton_grpc_port}"
-
-    @property
-    def triton_metrics(self) -> str:
-        return f"http://{HOST}:{self.triton_metrics_port}/metrics"
-
-    @property
-    def clickhouse(self) -> str:
-        """Native protocol."""
-        return f"{HOST}:{self.clickhouse_port}"
-
-    @property
-    def clickhouse_http(self) -> str:
-        return f"http://{HOST}:{self.clickhouse_http_port}"
-
-    @property
-    def prometheus(self) -> str:
-        return f"http://{HOST}:{self.prometheus_port}"
-
-    def environment(self) -> dict[str, str]:
-        """What a worker must be told to use these servers."""
-        return {
-            "TIDEMILL_KAFKA": self.kafka,
-            "TIDEMILL_TRITON": self.triton,
-            "TIDEMILL_CLICKHOUSE": self.clickhouse,
-            "TIDEMILL_CLICKHOUSE_DATABASE": self.clickhouse_database,
-        }
 
 
 @dataclass(frozen=True)
@@ -94,10 +45,7 @@ def up(
         down(settings)
         shutil.rmtree(home.data, ignore_errors=True)
     chosen = _chosen(settings)
-    home.run.mkdir(parents=True, exist_ok=True)
-    unfinished = home.endpoints.with_suffix(".new")
-    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(chosen)))
-    unfinished.replace(home.endpoints)
+    write(home, chosen)
     if not home.scrape_targets.exists():
         scrape(settings, {})
     try:
@@ -114,6 +62,42 @@ def up(
     return chosen
 
 
+def start_mirror(
+    settings: LocalSettings,
+    region: str,
+    peers: Mapping[str, str],
+    report: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Mirror into this region from the Kafka of each peer, all of which must be there with their
+    topics; returns when it does. Call it behind `up`. Raises LocalError.
+    """
+    before = endpoints(settings)
+    assert before is not None
+    chosen = msgspec.structs.replace(before, region=region, peers=dict(peers))
+    write(settings.place, chosen)
+    supervisor.start(
+        settings.place,
+        (_mirror(settings, chosen),),
+        log_limit_bytes=settings.log_limit_bytes,
+        report=lambda started: report(_line(started)),
+    )
+
+
+def is_mirroring(settings: LocalSettings) -> bool:
+    """Whether this region's mirror copies from every peer."""
+    chosen = endpoints(settings)
+    return (
+        chosen is not None and bool(chosen.peers) and supervisor.is_ready(_mirror(settings, chosen))
+    )
+
+
+def stop_mirror(settings: LocalSettings) -> tuple[str, ...]:
+    """Its name, where it ran. Two regions that stop end their mirrors first: one whose peer is gone
+    waits for it.
+    """
+    return supervisor.stop(settings.place.run, [mirror.NAME])
+
+
 def down(settings: LocalSettings) -> tuple[str, ...]:
     """Stop everything that runs in the home, workers first; the names of what ran."""
     home = settings.place
@@ -125,9 +109,7 @@ def down(settings: LocalSettings) -> tuple[str, ...]:
 
 def endpoints(settings: LocalSettings) -> Endpoints | None:
     """Where the servers are, if `up` was called and `down` was not."""
-    with suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode(settings.place.endpoints.read_bytes(), type=Endpoints)
-    return None
+    return read(settings.place)
 
 
 def status(settings: LocalSettings) -> tuple[Status, ...]:
@@ -137,6 +119,8 @@ def status(settings: LocalSettings) -> tuple[Status, ...]:
     asked: dict[str, Server] = {}
     if chosen is not None and any(state.running for state in states):
         asked = {server.name: server for server in _servers(settings, chosen)}
+        if chosen.peers:
+            asked[mirror.NAME] = _mirror(settings, chosen)
 
     def ask(state: State) -> Status:
         if not state.running:
@@ -168,15 +152,36 @@ def _chosen(settings: LocalSettings) -> Endpoints:
         if port == 0:
             taken = frozenset(fixed.values())
             fixed[name] = getattr(before, name) if before is not None else free_port(taken)
-    return Endpoints(**fixed, clickhouse_database=settings.clickhouse_database)
+    return Endpoints(
+        **fixed,
+        clickhouse_database=settings.clickhouse_database,
+        region="" if before is None else before.region,
+        peers={} if before is None else before.peers,
+    )
+
+
+def _times(settings: LocalSettings) -> dict[str, float]:
+    return {
+        "ready_timeout_s": settings.ready_timeout_s,
+        "stop_timeout_s": settings.stop_timeout_s,
+    }
+
+
+def _mirror(settings: LocalSettings, chosen: Endpoints) -> Server:
+    described = mirror.Mirror(
+        chosen.region,
+        chosen.kafka,
+        chosen.peers,
+        chosen.mirror_port,
+        settings.mirror_heap_mb,
+        **_times(settings),
+    )
+    return mirror.server(settings.place, described)
 
 
 def _servers(settings: LocalSettings, chosen: Endpoints) -> Iterator[Server]:
     home = settings.place
-    times = {
-        "ready_timeout_s": settings.ready_timeout_s,
-        "stop_timeout_s": settings.stop_timeout_s,
-    }
+    times = _times(settings)
     yield kafka.server(
         home,
         kafka.Kafka(

@@ -33,6 +33,10 @@ class LocalSettings(BaseSettings):
         default=None,
         description="installed servers; home/tools where not given, several homes may share",
     )
+    releases: Path | None = Field(
+        default=None,
+        description="what was trained; home/releases where not given, several homes may share",
+    )
 
     kafka_port: int = _port(9092, "Kafka, for clients")
     kafka_controller_port: int = _port(9093, "Kafka, KRaft controller")
@@ -42,9 +46,13 @@ class LocalSettings(BaseSettings):
     clickhouse_port: int = _port(9000, "ClickHouse, native protocol")
     clickhouse_http_port: int = _port(8123, "ClickHouse, HTTP: what Grafana uses")
     prometheus_port: int = _port(9090, "Prometheus")
+    mirror_port: int = _port(8083, "MirrorMaker, where several regions run here")
 
     kafka_heap_mb: int = Field(
         default=192, ge=64, description="96 suffices for one user; records of 5 MiB need more"
+    )
+    mirror_heap_mb: int = Field(
+        default=384, ge=64, description="128 suffices while no record is larger than some MiB"
     )
     clickhouse_memory_mb: int = Field(
         default=1024, ge=256, description="one query may use this; the server is a laptop's"
@@ -78,4 +86,5 @@ class LocalSettings(BaseSettings):
     @property
     def place(self) -> Home:
         root = self.home.expanduser().resolve()
-        return Home(root, (self.tools or root / "tools").expanduser().resolve())
+        tools = (self.tools or root / "tools").expanduser().resolve()
+        return Home(root, tools, self.releases and self.releases.expanduser().resolve())

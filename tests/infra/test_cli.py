@@ -122,6 +122,10 @@ def test_status_of_nothing_tells_that_nothing_runs(tmp_path: Path) -> None:
             "lag": None,
             "owner_of": [],
             "epoch": None,
+            "mirror": None,
+            "clickhouse": found["clickhouse"],
+            "prometheus": found["prometheus"],
+            "supervisor": None,
         }
     }
     assert found["triton"] == [
