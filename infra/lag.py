@@ -5,9 +5,11 @@ end also counts the marks of transactions, which are no records; so what is left
 is counted by reading it.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, TopicCollection, TopicPartition
 
@@ -30,20 +32,47 @@ def lag(settings: Settings) -> dict[StageName, int]:
 
 def behind(node: Node, settings: Settings) -> int:
     """Records that one stage has still to process."""
+    return sum(progress.behind for progress in each(node, settings))
+
+
+class Progress(NamedTuple):
+    """Of a stage in one partition of a topic: `applied` is the next offset to process, `end` lies
+    behind the last committed record, and `behind` counts the records between them.
+    """
+
+    topic: str
+    partition: int
+    applied: int
+    end: int
+    behind: int
+
+
+def each(node: Node, settings: Settings) -> list[Progress]:
+    """Of one stage in every partition that it reads."""
     inputs = _inputs(node, settings)
     with closing(broker.reader(settings)) as consumer:
         starts = broker.partitions(consumer, inputs)
         ends = broker.ends(consumer, inputs)
         by_records = node is RECOMMEND
         done = _recommended(settings) if by_records else _committed(settings, node, starts)
-        near, total = [], 0
-        for start, end in zip(starts, ends, strict=True):
-            place = max(start.offset, done.get((start.topic, start.partition), 0))
-            if end.offset - place > _NEAR:
-                total += end.offset - place
-            elif end.offset > place:
-                near.append(TopicPartition(start.topic, start.partition, place))
-        return total + (sum(1 for _ in clients.read_to_end(consumer, near)) if near else 0)
+        at = [max(p.offset, done.get((p.topic, p.partition), 0)) for p in starts]
+        near = [
+            TopicPartition(end.topic, end.partition, place)
+            for place, end in zip(at, ends, strict=True)
+            if 0 < end.offset - place <= _NEAR
+        ]
+        read = clients.read_to_end(consumer, near) if near else ()
+        counted = Counter((message.topic(), message.partition()) for message in read)
+    return [
+        Progress(
+            end.topic,
+            end.partition,
+            place,
+            end.offset,
+            end.offset - place if end.offset - place > _NEAR else counted[end.topic, end.partition],
+        )
+        for place, end in zip(at, ends, strict=True)
+    ]
 
 
 def _inputs(node: Node, settings: Settings) -> list[str]:

@@ -1,18 +1,66 @@
-"""`tidemill region`: what is done with a whole region, each command in a file of its own."""
+"""`tidemill region`: who owns what, and whether another region could take it over."""
+
+from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from infra.cli.join import join
+from infra.cli.printing import out, print_json, tell
+from infra.cli.region import local_settings, region_settings
+from infra.regions import running
+from infra.standby import Origin, Readiness, readiness
 
-app = typer.Typer(
-    rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
-    help="What is done with a whole region.",
-)  # fmt: skip
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def region() -> None:
-    """What is done with a whole region."""
+    """Two regions and more: who owns what, whether a standby is ready, a peer's states."""
+
+
+@app.command()
+def status(
+    *, json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False
+) -> None:
+    """What each region here has applied of each origin, and why it could not take it over."""
+    meant = [region_settings(one) for one in running(local_settings())] or [region_settings()]
+    found = [readiness(settings) for settings in meant]
+    if json:
+        print_json(found)
+        return
+    table = _table()
+    for one in found:
+        for origin in one.origins:
+            _add(table, one, origin)
+    out.print(table)
+    for one in found:
+        if one.problem is not None:
+            tell(f"region {one.region} does not answer: {one.problem}")
+        for origin in one.origins:
+            tell(_sentence(one, origin))
 
 
 app.command()(join)
+
+
+def _table() -> Table:
+    table = Table("region", "origin", "owner", "epoch", box=None, pad_edge=False)
+    for column in ("partition", "applied", "end", "behind"):
+        table.add_column(column, justify="right")
+    return table
+
+
+def _add(table: Table, found: Readiness, origin: Origin) -> None:
+    owner = (origin.owner or "nobody") + (" (draining)" if origin.draining else "")
+    epoch = "" if origin.epoch is None else str(origin.epoch)
+    for one in origin.partitions:
+        numbers = (one.partition, one.applied, one.end, one.behind)
+        table.add_row(found.region, origin.origin, owner, epoch, *map(str, numbers))
+
+
+def _sentence(found: Readiness, origin: Origin) -> str:
+    role = "owns" if origin.owner == found.region else "stands by for"
+    heard = "" if origin.heard_s is None else f"; heard {origin.heard_s:.1f} s ago"
+    ready = "is ready" if origin.not_ready is None else f"is not ready: {origin.not_ready}"
+    return f"{found.region} {role} {origin.origin} and {ready}{heard}"

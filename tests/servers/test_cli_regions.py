@@ -74,6 +74,15 @@ def test_each_region_has_all_of_its_own(told: str, home: Path, given: dict[str, 
         assert list((own / "data/state/recommend-1").iterdir())
     assert not (home / "data").exists()
     assert "MirrorMaker (west)" in done(home, "status", **given)
+    # An owner that was made a moment ago is known in the other region when the mirror has it.
+    until(
+        "each stands by for the other",
+        lambda: "not ready" not in done(home, "region", "status", **given),
+    )
+    told_of = done(home, "region", "status", **given)
+    assert "east stands by for west and is ready; heard" in told_of
+    assert "west owns west and is ready" in told_of
+    assert len(document(home, "region", "status", **given)) == 2
 
 
 @pytest.mark.usefixtures("told")

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from infra import control
+from infra.local import mirror, supervisor
+from infra.standby import Origin, readiness
 from schemas.codec import EventDecoder
 from schemas.control import Ownership, PastEpoch
 from schemas.recommendations import AnswerHeaders, Recommendation
@@ -15,7 +17,7 @@ from schemas.topics import RECOMMENDATIONS, REGION_OWNERSHIP, USER_EVENTS
 from streams.region.ownership import next_epoch
 from streams.state.fold import fold
 from streams.topology import copies
-from tests.servers.pair import Pair, Region
+from tests.servers.pair import PARTITIONS, Pair, Region
 from tests.servers.states import ask, send, stock
 from tests.servers.workers import Worker, own, until
 
@@ -93,9 +95,14 @@ def test_what_came_to_either_region_is_folded_in_both_to_the_same_bytes(shops: P
     for seed, region in enumerate([*shops.values()] * 3):
         send(region.bootstrap, 90, seed=seed, users=USERS)
     east, west = shops["east"], shops["west"]
-    sent = 270
     for region in shops.values():
-        until("all crossed", lambda r=region: len(r.records(r.copy_of(USER_EVENTS))) == sent)
+        sent = len(shops[region.peer].records(USER_EVENTS.name))
+        until(
+            f"{sent} events cross to {region.name}",
+            lambda region=region, sent=sent: (
+                len(region.records(region.copy_of(USER_EVENTS))) == sent
+            ),
+        )
         region.processed()
     expected = folded(east)
     assert folded(west) == expected
@@ -143,6 +150,32 @@ def test_who_takes_an_origin_over_answers_what_its_owner_did_not(shops: Pair) ->
     back = answered(east, RECOMMENDATIONS.name, {f"back-{user}" for user in USERS})
     assert {header.epoch for _, header in back} == {48}
     assert len(_to(answers(west, RECOMMENDATIONS.name), wanted)) == len(found)
+
+
+def test_a_standby_says_whether_it_is_ready(shops: Pair) -> None:
+    """Ready with all folded; not when its mirror is silent, and ready again when that is back."""
+    west = shops["west"]
+    ask(shops["east"].bootstrap, "ready", USERS)
+
+    def of_east() -> Origin:
+        found = readiness(west.settings)
+        assert found.problem is None
+        here, there = found.origins
+        assert (here.origin, here.owner, here.heard_s) == ("west", "west", None)
+        assert there.origin == "east"
+        return there
+
+    until("the west is ready", lambda: of_east().not_ready is None)
+    until("it has folded all", lambda: not any(one.behind for one in of_east().partitions))
+    found = of_east()
+    assert [one.partition for one in found.partitions] == list(range(PARTITIONS))
+    assert sum(one.applied for one in found.partitions) >= len(USERS)
+    assert found.epoch == control.ownerships(west.settings).origins["east"].epoch
+    supervisor.stop(west.home.run, [mirror.NAME])
+    until("the mirror is silent", lambda: of_east().not_ready is not None)
+    assert "no heartbeat for 1" in (of_east().not_ready or "")
+    supervisor.start(west.home, [west.mirror])
+    until("the west is ready again", lambda: of_east().not_ready is None)
 
 
 def _hand_over(shops: Pair, to: Region) -> None:
