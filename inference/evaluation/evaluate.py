@@ -2,10 +2,12 @@
 
 Every row of the result ranks all items that the model knows, through the same `answer` that
 Triton serves. The floors are the same counting with less of it: popularity reads nothing of the
-user; the last-item rule reads one item and counts what came right after it.
+user; the last-item rule reads one item and counts what came right after it. EASE and the blend
+stand beside them where they are asked for.
 """
 
 import time
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -13,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.data.interactions import Interactions
+from inference.data.split import Split
 from inference.errors import DataError
 from inference.evaluation.metrics import Metrics, metrics
-from inference.evaluation.protocols import Part, Split, leave_one_out, time_split
+from inference.evaluation.protocols import Part, leave_one_out, time_split
 from inference.models.answer import answer
+from inference.models.blend import Blend
 from inference.models.requests import request_of
 from inference.models.transitions import Transitions, TransitionSettings
+from inference.training.blend import fit_blend, with_ranker
 from inference.training.train import train
 from schemas.serving import ITEMS, MAX_K
 
@@ -55,7 +60,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         return {f"{name}@{self.k}": round(value, 5) for name, value in found.items()}
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - each is a choice of its own
     dataset: Interactions,
     *,
     protocol: Protocol = "leave-one-out",
@@ -64,8 +69,13 @@ def evaluate(
     until_ms: int | None = None,
     next_items: int = 1,
     exclude_seen: bool = True,
+    blend: bool = False,
+    ablate: bool = False,
 ) -> Evaluation:
-    """`part` is for leave-one-out, `until_ms` and `next_items` for time-split. Raises DataError."""
+    """`part` is for leave-one-out, `until_ms` and `next_items` for time-split. `blend` adds EASE
+    and the blend, `ablate` also the blend without each of its parts, its ranker fitted again.
+    Raises DataError.
+    """
     if not 1 <= k <= MAX_K:
         raise DataError(f"k is {k}; 1 to {MAX_K} can be ranked")
     started = time.monotonic()
@@ -77,6 +87,9 @@ def evaluate(
     for name, settings in CONTENDERS.items():
         fitted = train(split.fit, settings=settings)
         ranked = _ranked(split, fitted.model, k, exclude_seen=exclude_seen)
+        results[name] = metrics(ranked, split.targets, len(fitted.items))
+    for name, model in _blends(dataset, split, part, ablate=ablate) if blend or ablate else ():
+        ranked = _ranked(split, model, k, exclude_seen=exclude_seen)
         results[name] = metrics(ranked, split.targets, len(fitted.items))
     return Evaluation(
         dataset=dataset.name,
@@ -94,7 +107,29 @@ def evaluate(
     )
 
 
-def _ranked(split: Split, model: Transitions, k: int, *, exclude_seen: bool) -> NDArray[np.int64]:
+def _blends(
+    dataset: Interactions, split: Split, part: Part, *, ablate: bool
+) -> Iterator[tuple[str, Blend]]:
+    """EASE, the blend and what is left of it. The ranker sees validation items only: those of
+    leave-one-out, or, where these or later ones are the question, the last of what is fitted on.
+    """
+    held: Split | None
+    try:
+        validation = split.until_ms is None and part == "test"
+        held = leave_one_out(dataset, "validation") if validation else leave_one_out(split.fit)
+    except DataError:  # nobody has items to hold out, so all readings weigh the same
+        held = None
+    whole = fit_blend(split.fit, held)
+    yield "ease", whole.only(("ease",))
+    yield "blend", whole
+    for off in whole.parts if ablate else ():
+        left = whole.only([name for name in whole.parts if name != off])
+        yield f"blend without {off}", with_ranker(left, held)
+
+
+def _ranked(
+    split: Split, model: Transitions | Blend, k: int, *, exclude_seen: bool
+) -> NDArray[np.int64]:
     """(users, k) places in the log's item table, -1 where there is none."""
     hashes = split.log.item_hashes
     ascending = np.argsort(hashes)

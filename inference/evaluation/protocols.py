@@ -11,30 +11,18 @@ first at or after it? That is what a shop would have seen on that day.
 Only interactions that turn to an item count, as history and as target.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.data.interactions import Interactions
+from inference.data.split import Split
 from inference.errors import DataError
 
 Part = Literal["test", "validation"]
 FIT_SHARE = 0.9
 """Of the interactions, where a time-split is not told its moment."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """`histories` are rows of `log`, oldest first; `targets` are items. One of each a user."""
-
-    log: Interactions
-    fit: Interactions
-    histories: list[NDArray[np.int64]]
-    targets: list[NDArray[np.int32]]
-    until_ms: int | None = None
 
 
 def leave_one_out(dataset: Interactions, part: Part = "test") -> Split:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from inference.errors import RequestError
+from inference.models.blend import Blend
 from inference.models.transitions import Transitions
 from inference.models.vocabulary import to_hashes, to_images
 from schemas import serving
@@ -34,30 +35,36 @@ OUTPUTS: dict[str, type[np.generic]] = {
 }
 
 
-def answer(model: Transitions, request: Mapping[str, NDArray[Any]]) -> Tensors:
+def answer(model: Transitions | Blend, request: Mapping[str, NDArray[Any]]) -> Tensors:
     """One slate a row. Raises RequestError."""
-    _check(request)
-    device = model.share.device
-
-    def tensor(name: str, as_type: torch.dtype = torch.int64) -> torch.Tensor:
-        array = request[name]
-        images = to_images(array) if array.dtype == np.uint64 else array.astype(np.int64)
-        return torch.from_numpy(images).to(device, as_type)
-
-    slates = model(
-        history=tensor(serving.HISTORY_ITEMS),
-        kinds=tensor(serving.HISTORY_KINDS),
-        values=tensor(serving.HISTORY_VALUES),
-        times=tensor(serving.HISTORY_TIMES),
-        exclude=tensor(serving.EXCLUDE),
-        k=tensor(serving.K)[:, 0],
-    )
+    slates = model(**read_tensors(request, model.share.device))
     items, scores, sources, because = (table.cpu().numpy() for table in slates)
     return {
         serving.ITEMS: to_hashes(items),
         serving.SCORES: scores,
         serving.SOURCE_CODES: sources.astype(np.uint8),
         serving.BECAUSE: to_hashes(because),
+    }
+
+
+def read_tensors(
+    request: Mapping[str, NDArray[Any]], device: torch.device
+) -> dict[str, torch.Tensor]:
+    """The arguments of a model's `forward`, all int64. Raises RequestError."""
+    _check(request)
+
+    def tensor(name: str) -> torch.Tensor:
+        array = request[name]
+        images = to_images(array) if array.dtype == np.uint64 else array.astype(np.int64)
+        return torch.from_numpy(images).to(device)
+
+    return {
+        "history": tensor(serving.HISTORY_ITEMS),
+        "kinds": tensor(serving.HISTORY_KINDS),
+        "values": tensor(serving.HISTORY_VALUES),
+        "times": tensor(serving.HISTORY_TIMES),
+        "exclude": tensor(serving.EXCLUDE),
+        "k": tensor(serving.K)[:, 0],
     }
 
 

@@ -17,7 +17,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0913 - each is an option of the command
     dataset: Dataset,
     *,
     data: Data = None,
@@ -31,6 +31,9 @@ def evaluate(
     seen: Annotated[
         bool, typer.Option("--seen/--no-seen", help="may items of the history be shown again")
     ] = False,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="also the blend without each of its parts")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """HR, NDCG, MRR and coverage over all items, for the model and for the floors."""
@@ -41,7 +44,15 @@ def evaluate(
         raise typer.BadParameter("--until is for --protocol time-split")
     log = read_log(dataset, data, local_settings().place)
     until_ms = None if until is None else moment_ms(log, until)
-    found = measure(log, protocol=chosen, k=k, until_ms=until_ms, exclude_seen=not seen)
+    found = measure(
+        log,
+        protocol=chosen,
+        k=k,
+        until_ms=until_ms,
+        exclude_seen=not seen,
+        blend=True,
+        ablate=ablate,
+    )
     if json:
         print_json(found)
         return

@@ -1,12 +1,17 @@
 """The evaluation as a whole, on logs where the right answer is plain."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
+import torch
 
 from inference.data import load
 from inference.errors import DataError
 from inference.evaluation import Evaluation, evaluate
-from tests.inference.logs import chains, log_of
+from inference.evaluation.protocols import leave_one_out
+from inference.training.blend import fit_blend
+from tests.inference.logs import DAY_S, START_S, chains, log_of
 
 
 def test_a_circle_is_learnt_and_popularity_is_beaten():
@@ -50,3 +55,41 @@ def test_a_log_without_times_has_no_time_split(tmp_path):
 def test_a_k_that_cannot_be_ranked(k):
     with pytest.raises(DataError, match=f"k is {k}"):
         evaluate(chains(), k=k)
+
+
+def test_the_blend_stands_beside_its_floors_and_without_each_part():
+    found = evaluate(chains(), k=1, ablate=True).results
+    assert list(found) == [
+        "popularity",
+        "last-item",
+        "transitions",
+        "ease",
+        "blend",
+        "blend without popular",
+        "blend without transitions",
+        "blend without ease",
+    ]
+    assert found["blend"].hr == 1
+    assert "blend" not in evaluate(chains(), k=1).results
+
+
+def test_the_blend_where_nobody_has_an_item_to_hold_out():
+    log = log_of({"ann": "a b c", "bob": "b a c", "cy": "c a b"})
+    found = evaluate(log, k=1, part="validation", blend=True)
+    assert 0 <= found.results["blend"].hr <= 1
+    noon_of_day_2 = (START_S + 2 * DAY_S) * 1000 - 1
+    found = evaluate(log, k=1, protocol="time-split", until_ms=noon_of_day_2, blend=True)
+    assert found.users == 3
+
+
+def test_the_ranker_never_sees_the_test():
+    # The same log but for what is asked in the end: the same weights, so the same first slates.
+    log = chains()
+    order, starts = log.by_user
+    other = log.item.copy()
+    other[order[starts[1:] - 1]] = 0
+    fitted = [
+        fit_blend(leave_one_out(one).fit, leave_one_out(one, "validation"))
+        for one in (log, replace(log, item=other))
+    ]
+    assert torch.equal(fitted[0].weights, fitted[1].weights)

@@ -1,0 +1,69 @@
+"""Fits the blend's ranker: the weights under which the held-out item stands highest of those found.
+
+Loss: cross-entropy of the held-out item among the retrieved ones, over users, as a softmax of the
+ranker's scores; plus a small pull to even weights, so that few users do not give extreme ones. It
+is only shown validation items, and takes no chance: the same users give the same weights.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from inference.models.answer import read_tensors
+from inference.models.blend import Blend
+from inference.models.vocabulary import to_images
+
+_PULL = 1e-3
+_STEPS = 100
+"""Of L-BFGS; it stops earlier once nothing moves."""
+
+Asked = Iterable[tuple[Mapping[str, NDArray[Any]], NDArray[np.uint64]]]
+
+
+def fit_ranker(blend: Blend, asked: Asked) -> Tensor:
+    """`asked` gives requests with the hash of each user's held-out item, (users,). Users whose
+    item no source retrieved teach nothing. Gives weights like `blend.weights`.
+    """
+    batches = [_candidates(blend, request, targets) for request, targets in asked]
+    lists = [one for batch in batches for one in batch]
+    if not lists:
+        return torch.ones_like(blend.weights)
+    longest = max(len(features) for features in lists)
+    table = torch.stack([functional.pad(one, (0, 0, 0, longest - len(one))) for one in lists])
+    there = torch.tensor([len(one) for one in lists])[:, None] > torch.arange(longest)  # (U, C)
+    root = torch.ones_like(blend.weights, requires_grad=True)  # (F,), squared to stay above 0
+    search = torch.optim.LBFGS([root], max_iter=_STEPS, line_search_fn="strong_wolfe")
+    first = torch.zeros(len(lists), dtype=torch.int64)  # (U,) where the held-out item stands
+
+    def loss() -> Tensor:
+        search.zero_grad()
+        scores = (table @ root.square()).masked_fill(~there, -torch.inf)  # (U, C)
+        lost = functional.cross_entropy(scores, first) + _PULL * (root - 1).square().mean()
+        lost.backward()  # type: ignore[no-untyped-call]
+        return lost
+
+    search.step(loss)  # type: ignore[no-untyped-call]
+    return root.detach().square()
+
+
+@torch.inference_mode()
+def _candidates(
+    blend: Blend, request: Mapping[str, NDArray[Any]], targets: NDArray[np.uint64]
+) -> list[Tensor]:
+    """For each user whose target was retrieved (candidates, F), the target first."""
+    given = read_tensors(request, blend.share.device)
+    found = blend.find(given["history"], given["kinds"], given["exclude"])
+    place = blend.vocabulary.find(torch.from_numpy(to_images(targets)).to(blend.share.device))
+    lists = []
+    for features, retrieved, target in zip(found.features, found.retrieved, place, strict=True):
+        if target < 0 or not retrieved[target]:
+            continue
+        others = retrieved.clone()  # (items,)
+        others[target] = False
+        lists.append(torch.cat([features[target][None], features[others]]).cpu())
+    return lists

@@ -1,0 +1,121 @@
+"""The blend: what it retrieves, what its ranker learns, and what it says of both."""
+
+import numpy as np
+import pytest
+import torch
+
+from inference.evaluation.protocols import leave_one_out
+from inference.models.answer import answer
+from inference.models.requests import request_of
+from inference.models.vocabulary import to_hashes
+from inference.training.blend import fit_blend, fit_sources, with_ranker
+from schemas.serving import BECAUSE, EXCLUDE, HISTORY_KINDS, ITEMS, SCORES, SOURCE_CODES, SOURCES, K
+from schemas.state import KIND_CODES
+from tests.inference.logs import chains, log_of
+
+LOG = chains()
+HELD = leave_one_out(LOG, "validation")
+BLEND = fit_blend(HELD.fit, HELD)
+NAMES = {int(hashed): item for hashed, item in zip(LOG.item_hashes, LOG.items, strict=True)}
+
+
+def asked(users, k=5, **kwargs):
+    return request_of(HELD.log, [HELD.histories[user] for user in users], k, **kwargs)
+
+
+def named(answers):
+    return [[NAMES.get(int(item), "-") for item in row] for row in answers[ITEMS]]
+
+
+def test_the_held_out_item_comes_first():
+    first = answer(BLEND, asked(range(40), k=1))
+    targets = [[LOG.items[target[0]]] for target in HELD.targets]
+    assert named(first) == targets
+    assert {SOURCES[code] for code in first[SOURCE_CODES].flat} <= {"transitions", "ease"}
+
+
+def test_a_reason_is_an_item_of_the_history():
+    request = asked(range(8))
+    found = answer(BLEND, request)
+    for user, row in enumerate(found[BECAUSE]):
+        for place, because in enumerate(row):
+            source = SOURCES[found[SOURCE_CODES][user, place]]
+            assert (because == 0) == (source in ("popular", "none"))
+            assert because == 0 or because in request["HISTORY_ITEMS"][user]
+
+
+def test_somebody_new_is_shown_what_is_popular_and_nothing_twice():
+    order = HELD.log.by_user[0]
+    found = answer(BLEND, request_of(HELD.log, [order[:0]], 200))
+    known = to_hashes(BLEND.vocabulary.images.numpy())
+    assert found[ITEMS][0, :12].tolist() == known.tolist()
+    assert not found[ITEMS][0, 12:].any()
+    assert {SOURCES[code] for code in found[SOURCE_CODES][0, :12]} == {"popular"}
+    assert (np.diff(found[SCORES][0]) <= 0).all()
+
+
+def test_what_was_turned_away_from_says_nothing():
+    request = asked([0])
+    request[HISTORY_KINDS][:] = KIND_CODES["hide"]
+    assert {SOURCES[code] for code in answer(BLEND, request)[SOURCE_CODES].flat} == {"popular"}
+
+
+def test_excluded_items_never_come_back_even_all_of_them():
+    request = asked([0], k=12)
+    assert not np.isin(answer(BLEND, request)[ITEMS][0], request[EXCLUDE][0][:4]).any()
+    request[EXCLUDE] = LOG.item_hashes[None, :]
+    found = answer(BLEND, request)
+    assert not any(found[name].any() for name in (ITEMS, SCORES, SOURCE_CODES, BECAUSE))
+
+
+def test_one_batch_or_one_by_one_is_the_same_and_each_gets_as_many_as_asked():
+    request = asked([3, 9, 20])
+    request[K] = np.array([[1], [5], [2]], np.int32)
+    together = answer(BLEND, request)
+    assert [np.count_nonzero(row) for row in together[ITEMS]] == [1, 5, 2]
+    for user in range(3):
+        alone = answer(BLEND, {name: table[user : user + 1] for name, table in request.items()})
+        for name, table in alone.items():
+            np.testing.assert_allclose(table[0], together[name][user][: table.shape[1]], rtol=1e-6)
+
+
+def test_the_ranker_takes_no_chance_and_no_weight_is_below_0():
+    again = fit_blend(HELD.fit, HELD)
+    assert torch.equal(again.weights, BLEND.weights)
+    assert (BLEND.weights >= 0).all()
+
+
+def test_the_ranker_learns_whom_to_trust():
+    # Everybody walks round the circle, but in between each turns to the one popular item.
+    people = {f"u{n}": " ".join(f"i{(n + s) % 12}" for s in range(6)) for n in range(40)}
+    log = log_of(people | {f"fan{n}": "hit other" for n in range(60)})
+    held = leave_one_out(log, "validation")
+    even, fitted = fit_sources(held.fit), fit_blend(held.fit, held)
+    by_reading = fitted.weights.view(len(fitted.readings), -1).sum(1)
+    popular = next(n for n, r in enumerate(fitted.readings) if r.source == "popular")
+    assert by_reading[popular] < by_reading.max()
+    assert by_reading[popular] < even.weights.view(len(even.readings), -1).sum(1)[popular]
+
+
+@pytest.mark.parametrize("off", ["popular", "transitions", "ease"])
+def test_each_part_can_be_switched_off(off):
+    left = with_ranker(BLEND.only([part for part in BLEND.parts if part != off]), HELD)
+    assert off not in left.parts
+    assert off not in left.sources
+    found = answer(left, asked(range(40), k=1))
+    assert SOURCES.index(off) not in found[SOURCE_CODES]
+    assert named(found) == [[LOG.items[target[0]]] for target in HELD.targets]
+
+
+def test_the_sources_are_counted_on_everything_and_the_ranker_on_what_was_held_out():
+    whole = fit_blend(LOG, HELD)
+    assert torch.equal(whole.weights, BLEND.weights)
+    assert whole.sources["transitions"].weights.sum() > BLEND.sources["transitions"].weights.sum()
+
+
+def test_the_smallest_logs_that_a_source_may_hold():
+    for histories in ({"ann": "a", "bob": "b"}, {"ann": "a b", "bob": "b a"}):
+        blend = fit_blend(log_of(histories), None)
+        log = log_of(histories)
+        found = answer(blend, request_of(log, [log.by_user[0][:1]], 3))
+        assert np.count_nonzero(found[ITEMS]) == 1

@@ -1,0 +1,92 @@
+"""EASE against its formula, and the sparse weights that carry it."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.models.ease import EaseSettings, fit_ease
+from inference.models.sparse import Sparse
+
+ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=1, max_size=40)
+
+
+def fitted(rows, items=7, **settings):
+    user, place = np.array(sorted(rows), np.int64).T
+    return fit_ease(user, place, items, EaseSettings(**settings))
+
+
+def dense(weights):
+    table = np.zeros((weights.items, weights.items))
+    for item in range(weights.items):
+        entries = slice(weights.starts[item], weights.starts[item + 1])
+        table[item, weights.successors[entries]] = weights.weights[entries]
+    return table
+
+
+def formula(rows, items, ridge):
+    met = np.zeros((6, items))
+    met[tuple(np.array(rows).T)] = 1
+    inverse = np.linalg.inv(met.T @ met + ridge * np.eye(items))
+    weight = -inverse / np.diag(inverse)
+    np.fill_diagonal(weight, 0)
+    return np.where(weight > 1e-4, weight, 0)
+
+
+@given(ROWS)
+def test_the_same_as_the_formula(rows):
+    np.testing.assert_allclose(dense(fitted(rows, ridge=2)), formula(rows, 7, 2), atol=2e-4)
+
+
+@given(ROWS)
+def test_repeats_count_once(rows):
+    once, again = fitted(set(rows)), fitted(rows + rows)
+    assert torch.equal(once.weights, again.weights)
+    assert torch.equal(once.successors, again.successors)
+
+
+def test_only_the_strongest_are_kept():
+    rows = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 3)]
+    whole, cut = dense(fitted(rows, ridge=1)), dense(fitted(rows, ridge=1, kept=1))
+    assert (np.count_nonzero(cut, axis=1) <= 1).all()
+    assert cut[0].max() == pytest.approx(whole[0].max())
+    assert cut[0].argmax() == whole[0].argmax() == 1
+
+
+def test_a_catalogue_that_is_too_large_is_cut_to_its_most_popular():
+    rows = [(user, item) for user in range(4) for item in (0, 1, 6)]
+    table = dense(fitted(rows, ridge=1, items_at_most=2))
+    assert table.shape == (7, 7)
+    assert table[0, 1] > 0
+    assert not table[2:].any()
+    assert not table[:, 2:].any()
+
+
+PLACES = st.lists(st.lists(st.integers(-1, 6), min_size=4, max_size=4), min_size=1, max_size=5)
+
+
+@given(ROWS, PLACES)
+def test_scores_are_the_sum_of_what_each_item_told(rows, places):
+    weights = fitted(rows, ridge=1)
+    places = torch.tensor(places)
+    trust = torch.tensor([1.0, 0.5, 0.25, 0.0]).expand(places.shape)
+    every = torch.arange(7).expand(len(places), -1)
+    told = weights.told_by(places, trust, every)
+    scores = weights.scores(places, trust)
+    torch.testing.assert_close(told.sum(2), scores)
+    table = torch.from_numpy(dense(weights)).float()
+    for user, read in enumerate(places.tolist()):
+        by_hand = sum(
+            (trust[user, n] * table[i] for n, i in enumerate(read) if i >= 0), 0 * table[0]
+        )
+        torch.testing.assert_close(scores[user], by_hand)
+
+
+def test_no_weights_at_all():
+    none = Sparse(
+        torch.zeros(4, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+    )
+    places = torch.tensor([[0, 2, -1]])
+    assert none.scores(places, torch.ones(1, 3)).tolist() == [[0, 0, 0]]
+    assert not none.told_by(places, torch.ones(1, 3), torch.tensor([[1]])).any()
