@@ -32,5 +32,9 @@ class GoldenError(InferenceError):
     """A server answers the golden inputs differently from the model that was released."""
 
 
+class CheckpointError(InferenceError):
+    """A checkpoint is damaged, or belongs to other data, another seed, settings or code."""
+
+
 class ServingError(InferenceError):
     """Triton is not there, or refused. Can be tried again once the server is well."""

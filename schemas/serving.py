@@ -23,6 +23,6 @@ SOURCE_CODES = "SOURCES"  # (N, max K) uint8, places in SOURCES
 BECAUSE = "BECAUSE"  # (N, max K) uint64, the item of the history that weighed most; 0 for none
 
 MAX_K = 200
-SOURCES = ("none", "popular", "transitions", "ease")
+SOURCES = ("none", "popular", "transitions", "ease", "transformer")
 """Where a candidate came from; appended to, never reordered."""
 HISTORY = HISTORY_LIMIT

@@ -7,7 +7,7 @@ stand beside them where they are asked for.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
@@ -34,6 +34,8 @@ CONTENDERS = {
     "last-item": TransitionSettings(reach=1, read=1, damping=0),
     MODEL: TransitionSettings(),
 }
+Sequential = Callable[[Blend, Interactions, Split | None], Blend]
+"""Fits a transformer on a log and joins it to the blend of that log."""
 _USERS_AT_ONCE = 128
 """Bounds memory; users with long histories cost most, because all they saw is excluded."""
 
@@ -71,10 +73,11 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     exclude_seen: bool = True,
     blend: bool = False,
     ablate: bool = False,
+    sequential: Sequential | None = None,
 ) -> Evaluation:
     """`part` is for leave-one-out, `until_ms` and `next_items` for time-split. `blend` adds EASE
-    and the blend, `ablate` also the blend without each of its parts, its ranker fitted again.
-    Raises DataError.
+    and the blend, `ablate` also the blend without each of its parts, its ranker fitted again;
+    `sequential` gives the blend one source more. Raises DataError.
     """
     if not 1 <= k <= MAX_K:
         raise DataError(f"k is {k}; 1 to {MAX_K} can be ranked")
@@ -88,7 +91,9 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
         fitted = train(split.fit, settings=settings)
         ranked = _ranked(split, fitted.model, k, exclude_seen=exclude_seen)
         results[name] = metrics(ranked, split.targets, len(fitted.items))
-    for name, model in _blends(dataset, split, part, ablate=ablate) if blend or ablate else ():
+    for name, model in (
+        _blends(dataset, split, part, sequential, ablate=ablate) if blend or ablate else ()
+    ):
         ranked = _ranked(split, model, k, exclude_seen=exclude_seen)
         results[name] = metrics(ranked, split.targets, len(fitted.items))
     return Evaluation(
@@ -108,7 +113,7 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
 
 
 def _blends(
-    dataset: Interactions, split: Split, part: Part, *, ablate: bool
+    dataset: Interactions, split: Split, part: Part, sequential: Sequential | None, *, ablate: bool
 ) -> Iterator[tuple[str, Blend]]:
     """EASE, the blend and what is left of it. The ranker sees validation items only: those of
     leave-one-out, or, where these or later ones are the question, the last of what is fitted on.
@@ -121,6 +126,9 @@ def _blends(
         held = None
     whole = fit_blend(split.fit, held)
     yield "ease", whole.only(("ease",))
+    if sequential is not None:
+        whole = sequential(whole, split.fit, held)
+        yield "transformer", whole.only(("transformer",))
     yield "blend", whole
     for off in whole.parts if ablate else ():
         left = whole.only([name for name in whole.parts if name != off])

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from inference.data.interactions import POSITIVE_KINDS
 from inference.models.sparse import Sparse
+from inference.models.transformer import Transformer
 from inference.models.transitions import NONE, Slates
 from inference.models.vocabulary import NO_IMAGE, Vocabulary
 from schemas.serving import MAX_K, SOURCES
@@ -54,6 +55,8 @@ READINGS = (
     Reading("ease", decay=0.97),
     Reading("ease", decay=0.8),
 )
+SEQUENTIAL = Reading("transformer")
+"""Read from the order and the times themselves."""
 
 
 class Found(NamedTuple):
@@ -73,11 +76,13 @@ class Blend(nn.Module):
     def __init__(
         self, vocabulary: Vocabulary, share: Tensor, sources: Mapping[str, Sparse],
         readings: Sequence[Reading] = READINGS, weights: Tensor | None = None,
+        transformer: Transformer | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.vocabulary = vocabulary
         self.readings = tuple(readings)
         self.sources = nn.ModuleDict(sources)
+        self.transformer = transformer
         self.retrieved = min(RETRIEVED, len(vocabulary))
         positive = torch.zeros(256, dtype=torch.bool)
         positive[[KIND_CODES[kind] for kind in POSITIVE_KINDS]] = True
@@ -94,16 +99,30 @@ class Blend(nn.Module):
         """The same sources with these parts switched on alone, all weights even again."""
         readings = [reading for reading in self.readings if reading.source in parts]
         sources = {n: s for n, s in self.sources.items() if n in parts and isinstance(s, Sparse)}
-        return Blend(self.vocabulary, self.share, sources, readings)
+        kept = self.transformer if SEQUENTIAL in readings else None
+        return Blend(self.vocabulary, self.share, sources, readings, transformer=kept)
 
-    def find(self, history: Tensor, kinds: Tensor, exclude: Tensor) -> Found:
+    def weighed(self, weights: Tensor) -> "Blend":
+        """The same sources under these weights."""
+        sources = {name: s for name, s in self.sources.items() if isinstance(s, Sparse)}
+        return Blend(self.vocabulary, self.share, sources, self.readings, weights, self.transformer)
+
+    def joined_by(self, transformer: Transformer) -> "Blend":
+        """With one source more; all weights are even again."""
+        sources = {name: s for name, s in self.sources.items() if isinstance(s, Sparse)}
+        readings = (*self.readings, SEQUENTIAL)
+        return Blend(self.vocabulary, self.share, sources, readings, transformer=transformer)
+
+    def find(self, history: Tensor, kinds: Tensor, times: Tensor, exclude: Tensor) -> Found:
         """What `forward` is given; every item that is not excluded has its features."""
         place, age = self._read(history, kinds)  # (users, H) each
         barred = self._barred(exclude)  # (users, items)
         retrieved = torch.zeros_like(barred)  # (users, items)
         features = []
         for reading in self.readings:
-            scores = self._scores(reading, place, age).masked_fill(barred, 0)  # (users, items)
+            scores = self._scores(reading, place, age, times).masked_fill(
+                barred, 0
+            )  # (users, items)
             best, top = _top(scores, self.retrieved)  # (users, retrieved)
             steps = torch.arange(self.retrieved, device=scores.device)  # (retrieved,)
             height = 1 - torch.log1p(steps) / math.log1p(self.retrieved)  # (retrieved,)
@@ -120,11 +139,11 @@ class Blend(nn.Module):
     ) -> Slates:  # fmt: skip
         """`history` (users, H) and `exclude` (users, E) are images, `k` is (users,). Newest first.
 
-        `values` and `times` are part of the serving contract; the blend does not read them.
+        `values` are part of the serving contract; the blend does not read them.
         """
-        del values, times
+        del values
         width = int(k.max())
-        found = self.find(history, kinds, exclude)
+        found = self.find(history, kinds, times, exclude)
         scores = (found.features @ self.weights).masked_fill(~found.retrieved, -1)  # (users, items)
         best, items = _top(scores, min(width, len(self.vocabulary)))  # (users, width')
         steps = torch.arange(items.shape[1], device=items.device)  # (width',)
@@ -162,7 +181,9 @@ class Blend(nn.Module):
         table[row, barred[row, at]] = True
         return table  # (users, items)
 
-    def _scores(self, reading: Reading, place: Tensor, age: Tensor) -> Tensor:
+    def _scores(self, reading: Reading, place: Tensor, age: Tensor, times: Tensor) -> Tensor:
+        if reading == SEQUENTIAL and self.transformer is not None:
+            return _following(self.transformer, place, age, times)  # (users, items)
         if reading.source not in self.sources:
             return self.share.expand(len(place), -1)  # (users, items)
         source: Sparse = self.sources[reading.source]  # type: ignore[assignment]
@@ -180,6 +201,19 @@ class Blend(nn.Module):
             chosen = (reading == number) & (told > 0)  # (users, C)
             because = torch.where(chosen, history.gather(1, slot), because)
         return because
+
+
+def _following(model: Transformer, place: Tensor, age: Tensor, times: Tensor) -> Tensor:
+    """How likely each item is the next one, (users, items); 0 for all where nothing is known."""
+    length = model.settings.length
+    user, slot = ((place >= 0) & (age < length)).nonzero(as_tuple=True)  # (R,)
+    count = (place >= 0).sum(1).clamp(max=length)  # (users,)
+    step = count[user] - 1 - age[user, slot]  # (R,) oldest first
+    read = torch.full((len(place), length), -1, device=place.device)
+    when = torch.zeros_like(read)
+    read[user, step], when[user, step] = place[user, slot], times[user, slot]  # (users, length)
+    chance = model.scores(model.newest(read, when)).softmax(1)  # (users, items)
+    return chance * (count > 0)[:, None]
 
 
 def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ _POSITIVE = 1e-4
 
 @dataclass(frozen=True)
 class EaseSettings:
-    """The defaults were chosen on validation items, never on a test."""
+    """Usual values; none of them was chosen on a test."""
 
     ridge: float = 300.0
     """lambda: how much evidence it takes to believe that two items belong together."""

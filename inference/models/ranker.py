@@ -57,7 +57,7 @@ def _candidates(
 ) -> list[Tensor]:
     """For each user whose target was retrieved (candidates, F), the target first."""
     given = read_tensors(request, blend.share.device)
-    found = blend.find(given["history"], given["kinds"], given["exclude"])
+    found = blend.find(given["history"], given["kinds"], given["times"], given["exclude"])
     place = blend.vocabulary.find(torch.from_numpy(to_images(targets)).to(blend.share.device))
     lists = []
     for features, retrieved, target in zip(found.features, found.retrieved, place, strict=True):

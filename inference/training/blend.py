@@ -1,26 +1,40 @@
-"""Fits the blend: its sources by counting, its ranker on held-out items of the validation part.
+"""Fits the blend: its sources on an interaction log, its ranker on held-out validation items.
 
-Pure: the same logs give the same model. Called by the evaluation.
+The same logs and seed give the same model. Called by the evaluation, which `tidemill evaluate
+--transformer` hands `with_transformer`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.data.interactions import Interactions
 from inference.data.split import Split
-from inference.models.answer import Tensors
+from inference.errors import DataError
+from inference.models.answer import Tensors, answer
 from inference.models.blend import Blend
 from inference.models.ease import EaseSettings, fit_ease
 from inference.models.fit import by_popularity, fit_transitions
 from inference.models.ranker import fit_ranker
 from inference.models.requests import request_of
 from inference.models.sparse import Sparse
+from inference.models.transformer import Transformer, TransformerSettings
 from inference.models.transitions import TransitionSettings
+from inference.training.checkpoint import Epoch
+from inference.training.epochs import EpochSettings, fit_transformer
+from inference.training.sequences import Sequences
+from schemas.serving import ITEMS
 
 RANKER_USERS = 4_000
 """A ranker of ten weights needs no more; they are drawn evenly from all."""
+JUDGE_USERS = 2_000
+"""So many say after each epoch whether the transformer got better."""
 _USERS_AT_ONCE = 64
+_K = 10
+
+Asked = tuple[Tensors, NDArray[np.uint64]]
 
 
 def fit_blend(log: Interactions, held: Split | None) -> Blend:
@@ -31,48 +45,89 @@ def fit_blend(log: Interactions, held: Split | None) -> Blend:
     blend = fit_sources(log)
     if held is None:
         return blend
-    same = held.fit.fingerprint() == log.positive().fingerprint()
-    judged = with_ranker(blend if same else fit_sources(held.fit), held)
-    return Blend(blend.vocabulary, blend.share, _sparse(blend), blend.readings, judged.weights)
+    return blend.weighed(
+        with_ranker(blend if _learns_from(held, log) else fit_sources(held.fit), held).weights
+    )
 
 
 def fit_sources(log: Interactions) -> Blend:
-    """The blend with even weights. Raises DataError."""
+    """The counting sources, with even weights. Raises DataError."""
     log = log.positive()
     transitions = fit_transitions(log, TransitionSettings())
-    known, _ = by_popularity(log)
-    place = np.full(len(log.items), -1)
-    place[known] = np.arange(len(known))
+    counted = Sparse(transitions.starts, transitions.successors, transitions.weights)
+    place = _places(log)
     user = log.user.astype(np.int64)  # (rows,)
-    return Blend(
-        transitions.vocabulary,
-        transitions.share,
-        {
-            "transitions": Sparse(transitions.starts, transitions.successors, transitions.weights),
-            "ease": fit_ease(user, place[log.item], len(known), EaseSettings()),
-        },
-    )
+    ease = fit_ease(user, place[log.item], len(transitions.vocabulary), EaseSettings())
+    sources = {"transitions": counted, "ease": ease}
+    return Blend(transitions.vocabulary, transitions.share, sources)
 
 
 def with_ranker(blend: Blend, held: Split | None) -> Blend:
     """The same sources; the weights are those that put the targets of `held` highest."""
     if held is None:
         return blend
-    weights = fit_ranker(blend, _asked(held))
-    return Blend(blend.vocabulary, blend.share, _sparse(blend), blend.readings, weights)
+    return blend.weighed(fit_ranker(blend, _asked(held, RANKER_USERS)))
 
 
-def _sparse(blend: Blend) -> dict[str, Sparse]:
-    return {name: part for name, part in blend.sources.items() if isinstance(part, Sparse)}
+def with_transformer(
+    blend: Blend,
+    log: Interactions,
+    held: Split | None,
+    *,
+    epochs: EpochSettings | None = None,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    report: Callable[[Epoch], None] = lambda _: None,
+) -> Blend:
+    """The blend of `log` with a transformer fitted on the same, and its ranker fitted again. Raises
+    DataError where the validation items are not beside the log but in it; CheckpointError.
+    """
+    if held is None or not _learns_from(held, log):
+        raise DataError("the transformer is fitted for the test of leave-one-out only")
+    asked = list(_asked(held, JUDGE_USERS, _K))
+
+    def judge(model: Transformer) -> float:
+        alone = blend.joined_by(model).only(("transformer",))
+        gains = [_gains(answer(alone, request)[ITEMS], wanted) for request, wanted in asked]
+        return float(np.concatenate(gains).mean())
+
+    model, _ = fit_transformer(
+        Sequences.of(log, _places(log)),
+        len(blend.vocabulary),
+        judge,
+        (TransformerSettings(timed=log.timed), epochs or EpochSettings()),
+        seed=seed,
+        kept=None if checkpoint is None else (checkpoint, log.fingerprint()),
+        report=report,
+    )
+    return with_ranker(blend.joined_by(model), held)
 
 
-def _asked(
-    held: Split,
-) -> Iterator[tuple[Tensors, np.ndarray[tuple[int, ...], np.dtype[np.uint64]]]]:
-    step = max(1, -(-len(held.histories) // RANKER_USERS))
+def _places(log: Interactions) -> NDArray[np.int64]:
+    """(items of the log,) the number of each in a model of the log, -1 for none."""
+    known, _ = by_popularity(log)
+    place = np.full(len(log.items), -1)
+    place[known] = np.arange(len(known))
+    return place
+
+
+def _learns_from(held: Split, log: Interactions) -> bool:
+    return held.fit.fingerprint() == log.positive().fingerprint()
+
+
+def _gains(items: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """NDCG of one target a user, (users,)."""
+    hits = items == wanted[:, None]  # (users, k)
+    gains: NDArray[np.float64] = (hits / np.log2(np.arange(items.shape[1]) + 2)).sum(1)
+    return gains
+
+
+def _asked(held: Split, users_at_most: int, k: int = 1) -> Iterator[Asked]:
+    """Requests of users drawn evenly, with the hashes of what is right."""
+    step = max(1, -(-len(held.histories) // users_at_most))
     users = range(0, len(held.histories), step)
     for begin in range(0, len(users), _USERS_AT_ONCE):
         some = users[begin : begin + _USERS_AT_ONCE]
         targets = np.array([held.targets[user][0] for user in some])
-        request = request_of(held.log, [held.histories[user] for user in some], 1)
+        request = request_of(held.log, [held.histories[user] for user in some], k)
         yield request, held.log.item_hashes[targets]

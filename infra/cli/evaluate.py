@@ -1,13 +1,17 @@
 """`tidemill evaluate`: the model on a data set, beside the floors that anything must beat."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from inference.data import Interactions
 from inference.evaluation import Evaluation
 from inference.evaluation import evaluate as measure
-from inference.evaluation.evaluate import Protocol
+from inference.evaluation.evaluate import Protocol, Sequential
+from inference.training.blend import with_transformer
+from inference.training.checkpoint import Epoch
 from infra.cli.datasets import Data, Dataset, read_log
 from infra.cli.moments import moment_ms
 from infra.cli.printing import out, print_json, tell
@@ -34,6 +38,13 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
     ablate: Annotated[
         bool, typer.Option("--ablate", help="also the blend without each of its parts")
     ] = False,
+    transformer: Annotated[
+        bool, typer.Option("--transformer", help="fit one for the blend (minutes); leave-one-out")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on from the transformer's last epoch")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="of the transformer")] = 0,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """HR, NDCG, MRR and coverage over all items, for the model and for the floors."""
@@ -44,6 +55,7 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         raise typer.BadParameter("--until is for --protocol time-split")
     log = read_log(dataset, data, local_settings().place)
     until_ms = None if until is None else moment_ms(log, until)
+    sequential = _transformer(log, seed, resume=resume) if transformer else None
     found = measure(
         log,
         protocol=chosen,
@@ -52,6 +64,7 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         exclude_seen=not seen,
         blend=True,
         ablate=ablate,
+        sequential=sequential,
     )
     if json:
         print_json(found)
@@ -60,6 +73,22 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
     tell(
         f"{found.dataset}, {found.protocol}: {found.users} users asked, {found.items} items "
         f"ranked, {found.interactions} interactions, {found.seconds:.1f} s"
+    )
+
+
+def _transformer(log: Interactions, seed: int, *, resume: bool) -> Sequential:
+    """Fits with a checkpoint in the home; an older one is only gone on from when asked to."""
+    checkpoint = local_settings().place.root / "training" / f"{log.fingerprint()}-{seed}.npz"
+    if not resume:
+        checkpoint.unlink(missing_ok=True)
+    return partial(with_transformer, seed=seed, checkpoint=checkpoint, report=_say)
+
+
+def _say(epoch: Epoch) -> None:
+    typer.echo(
+        f"epoch {epoch.number}: loss {epoch.loss:.4f}, validation NDCG@10 {epoch.metric:.4f}, "
+        f"{epoch.seconds:.1f} s",
+        err=True,
     )
 
 

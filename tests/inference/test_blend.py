@@ -7,7 +7,8 @@ import torch
 from inference.evaluation.protocols import leave_one_out
 from inference.models.answer import answer
 from inference.models.requests import request_of
-from inference.models.vocabulary import to_hashes
+from inference.models.transformer import Transformer, TransformerSettings
+from inference.models.vocabulary import to_hashes, to_images
 from inference.training.blend import fit_blend, fit_sources, with_ranker
 from schemas.serving import BECAUSE, EXCLUDE, HISTORY_KINDS, ITEMS, SCORES, SOURCE_CODES, SOURCES, K
 from schemas.state import KIND_CODES
@@ -119,3 +120,26 @@ def test_the_smallest_logs_that_a_source_may_hold():
         log = log_of(histories)
         found = answer(blend, request_of(log, [log.by_user[0][:1]], 3))
         assert np.count_nonzero(found[ITEMS]) == 1
+
+
+def test_a_transformer_speaks_for_what_follows_and_not_where_nothing_is_known():
+    torch.manual_seed(0)
+    model = Transformer(12, TransformerSettings(dim=16)).eval()
+    joined = BLEND.joined_by(model)
+    order = HELD.log.by_user[0]
+    rows = [order[:0], HELD.histories[0], HELD.histories[0][:2]]
+    request = request_of(HELD.log, rows, 12, exclude_seen=False)
+    alone = answer(joined.only(("transformer",)), request)
+    assert not alone[ITEMS][0].any()
+    expected = []
+    for history in rows[1:]:
+        hashes = LOG.item_hashes[LOG.item[history]]
+        images = torch.from_numpy(to_images(hashes))[None]
+        times = torch.from_numpy(LOG.time_ms[history])[None]
+        logits = model.scores(model.newest(BLEND.vocabulary.find(images), times))
+        expected.append(logits[0].argsort(descending=True).tolist())
+    places = [BLEND.vocabulary.find(torch.from_numpy(to_images(row))) for row in alone[ITEMS][1:]]
+    assert [row.tolist() for row in places] == expected
+    together = answer(joined, request)
+    assert {SOURCES[code] for code in together[SOURCE_CODES][0]} == {"popular"}
+    assert "transformer" in {SOURCES[code] for code in together[SOURCE_CODES][1:].flat}

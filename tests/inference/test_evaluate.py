@@ -1,6 +1,7 @@
 """The evaluation as a whole, on logs where the right answer is plain."""
 
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import pytest
@@ -10,7 +11,8 @@ from inference.data import load
 from inference.errors import DataError
 from inference.evaluation import Evaluation, evaluate
 from inference.evaluation.protocols import leave_one_out
-from inference.training.blend import fit_blend
+from inference.training.blend import fit_blend, with_transformer
+from inference.training.epochs import EpochSettings
 from tests.inference.logs import DAY_S, START_S, chains, log_of
 
 
@@ -93,3 +95,25 @@ def test_the_ranker_never_sees_the_test():
         for one in (log, replace(log, item=other))
     ]
     assert torch.equal(fitted[0].weights, fitted[1].weights)
+
+
+QUICK = partial(with_transformer, epochs=EpochSettings(epochs=8, batch=8, rate=0.005))
+
+
+def test_a_transformer_joins_the_blend(tmp_path):
+    said = []
+    sequential = partial(QUICK, checkpoint=tmp_path / "run.npz", report=said.append)
+    found = evaluate(chains(), k=1, ablate=True, sequential=sequential)
+    assert found.results["transformer"].hr == 1
+    assert found.results["blend"].hr == 1
+    assert "blend without transformer" in found.results
+    assert [epoch.number for epoch in said] == list(range(1, len(said) + 1))
+    assert said[-1].loss < said[0].loss
+    again = evaluate(chains(), k=1, ablate=True, sequential=sequential)
+    assert again.results == found.results  # the checkpoint says that nothing is left to do
+
+
+def test_no_transformer_where_the_validation_items_are_not_beside_the_log():
+    for question in ({"part": "validation"}, {"protocol": "time-split"}):
+        with pytest.raises(DataError, match="for the test of leave-one-out only"):
+            evaluate(chains(), k=1, blend=True, sequential=QUICK, **question)
