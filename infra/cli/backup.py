@@ -21,7 +21,7 @@ from infra.cli.bars import bar
 from infra.cli.failures import failure_of
 from infra.cli.join import wait_with_bar
 from infra.cli.printing import out, print_json, tell
-from infra.cli.region import local_settings, region_settings
+from infra.cli.region import region, region_settings
 
 app = typer.Typer(
     rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
@@ -110,13 +110,13 @@ def restore(
     Nobody who was erased comes back, and nothing learned since is lost. What this region has
     already is not sent, so a call that was interrupted goes on where it was.
     """
-    local = local_settings()
-    settings = region_settings(local)
+    meant = region()
+    settings = region_settings(meant)
     begun_s = time.monotonic()
     kept = restoring.opened(Place(url), id_, _key(), settings.region)
     with bar("states of the backup", hidden=json) as show:
         done = restoring.restore(
-            settings, local.place, kept,
+            settings, meant.local.place, kept,
             lambda joined: show(joined.read, kept.users), ownership=ownership,
         )  # fmt: skip
     if wait:
@@ -150,8 +150,8 @@ def keep_making(
         signal.signal(number, lambda *_: stop.set())
 
     def last_ms() -> int | None:
-        region = region_settings().region
-        made = [one for one in chain.finished(chain.found(Place(url))) if one.region == region]
+        here = region_settings().region
+        made = [one for one in chain.finished(chain.found(Place(url))) if one.region == here]
         return made[-1].created_ms if made else None
 
     def make() -> bool:
@@ -171,11 +171,11 @@ def keep_making(
 
 
 def _made(url: str, asked: Asked, keep: int | None, *, hidden: bool) -> tuple[Manifest, list[str]]:
-    local = local_settings()
-    settings = region_settings(local)
+    meant = region()
+    settings = region_settings(meant)
     place = Place(url)
     with bar("records of the changelog", hidden=hidden) as show:
-        made = creating.create(settings, local.place, place, _key(), asked, show)
+        made = creating.create(settings, meant.local.place, place, _key(), asked, show)
     return made, retention.keep(place, settings.region, keep) if keep else []
 
 
