@@ -18,7 +18,7 @@ from infra.local.ports import HOST, is_open
 from infra.local.problems import LocalError
 from infra.local.supervisor import Server
 
-_QUIET = (
+QUIET = (
     # Every start would print some hundred settings.
     "org.apache.kafka.common.config",
     "kafka.server.KafkaConfig",
@@ -43,7 +43,7 @@ class Kafka:
 def server(home: Home, kafka: Kafka) -> Server:
     """The broker, with its data in <home>/data/kafka."""
     properties = home.run / "kafka.properties"
-    java_command = jvm.command(home.tools, kafka.heap_mb, quiet=_QUIET)
+    java_command = jvm.command(home.tools, kafka.heap_mb, quiet=QUIET)
     return Server(
         name="kafka",
         command=(*java_command, "kafka.Kafka", str(properties)),

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from infra.local import kafka, ports, supervisor
+from infra.local import jvm, kafka, ports, supervisor
 from infra.local.home import Home
-from infra.local.install import jars, java
 from infra.local.problems import LocalError
 from infra.local.supervisor import Server, records
 
@@ -97,13 +96,7 @@ class Cluster:
 def _server(home: Home, all_: list[kafka.Kafka], number: int, cluster_id: str) -> Server:
     mine, name = all_[number - 1], f"broker-{number}"
     properties = home.run / f"{name}.properties"
-    java_command = (
-        str(java.require(home.tools)),
-        f"-Xmx{mine.heap_mb}m",
-        *kafka._JVM,
-        "-cp",
-        jars.classpath(home.tools),
-    )
+    java_command = jvm.command(home.tools, mine.heap_mb, quiet=kafka.QUIET)
     voters = ",".join(
         f"{node}@{ports.HOST}:{one.controller_port}" for node, one in enumerate(all_, 1)
     )
@@ -113,7 +106,7 @@ def _server(home: Home, all_: list[kafka.Kafka], number: int, cluster_id: str) -
     return Server(
         name=name,
         command=(*java_command, "kafka.Kafka", str(properties)),
-        env={"MALLOC_ARENA_MAX": "2"},
+        env=jvm.ENVIRONMENT,
         ports={"kafka": mine.port, "controller": mine.controller_port},
         prepare=partial(_prepare, home, mine, name, differing, java_command, cluster_id),
         ready=partial(kafka.answers, mine),
