@@ -168,8 +168,11 @@ class TransactionalCheckpoint:
         changes.append(Change(POSITION_KEY, msgspec.json.encode(Position(offsets=position))))
         while (end := self._attempt(held.producer, slot, outcome, changes, deadline)) is None:
             log.warning("%s: the transaction was aborted and is made again", slot)
+        # Behind a batch of no records no marker follows that would bring the store to the end.
+        is_last = position == held.position
         held.position = position
-        if held.store is not None and (outcome.flush.changes or outcome.flush.marker is not None):
+        is_flush = bool(outcome.flush.changes) or outcome.flush.marker is not None
+        if held.store is not None and (is_flush or is_last):
             try:
                 held.store.write(changes, end)  # 6
             except StoreError as error:

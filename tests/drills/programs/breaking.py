@@ -185,7 +185,7 @@ def _in_opening() -> None:
 
 
 def _in_due() -> None:
-    read, note = due.read, due._note
+    read, note = due.read, due.note
 
     def reading(*arguments: Any) -> Any:
         at("due.1 begun")
@@ -198,7 +198,7 @@ def _in_due() -> None:
         at("due.2 reading")
 
     due.read = reading
-    due._note = noting
+    due.note = noting
 
 
 def _in_closing() -> None:
