@@ -14,7 +14,7 @@ SMALLEST = scale.Options(
     workers=(1,),
     events=60_000,  # a worker answers thousands before its last partition is open
     users=(100,),
-    drained=500,
+    drained=5_000,  # CPU time is told in steps of 10 ms
     flush_s=0.5,
     runs=1,
 )
