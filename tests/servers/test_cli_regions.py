@@ -9,14 +9,13 @@ import pytest
 from infra.local import supervisor
 from infra.local.supervisor import records
 from tests.infra.command import document, done, failed
-from tests.servers.test_cli_up import PORTS
+from tests.servers.bringing_up import PORTS, write_films
 from tests.servers.workers import until
 
 REGIONS = ("east", "west")
 SERVERS = {"kafka", "triton", "clickhouse", "prometheus", "mirror"}
 WORKERS = {"recommend-1", "archive", "catalogue"}
 EVERYTHING = {*SERVERS, *WORKERS, "supervisor"}
-PEOPLE, FILMS, SEEN = 20, 30, 6
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +44,7 @@ def told(home: Path, given: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
-    log = tmp_path / "films.csv"
-    rows = [
-        f"user-{user},film-{(user + n) % FILMS},{1_700_000_000 + user * 100 + n},Film {n}"
-        for user in range(PEOPLE)
-        for n in range(SEEN)
-    ]
-    log.write_text("\n".join(["user_id,item_id,timestamp,title", *rows]) + "\n")
-    return log
+    return write_films(tmp_path / "films.csv")
 
 
 def test_each_region_has_all_of_its_own(told: str, home: Path, given: dict[str, str]) -> None:

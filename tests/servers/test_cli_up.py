@@ -19,13 +19,8 @@ from infra.local import supervisor
 from infra.local.supervisor import records
 from schemas.releases import GOLDEN, MANIFEST
 from tests.infra.command import document, done, environment, failed
+from tests.servers.bringing_up import PORTS, write_films
 from tests.servers.workers import until
-
-PORTS = (
-    "KAFKA", "KAFKA_CONTROLLER", "TRITON_HTTP", "TRITON_GRPC", "TRITON_METRICS", "CLICKHOUSE",
-    "CLICKHOUSE_HTTP", "PROMETHEUS",
-)  # fmt: skip
-PEOPLE, FILMS, SEEN = 30, 40, 8
 
 
 @pytest.fixture
@@ -41,15 +36,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
-    """Each person saw some films in a row."""
-    log = tmp_path / "films.csv"
-    rows = [
-        f"user-{user},film-{(user + n) % FILMS},{1_700_000_000 + user * 100 + n},Film {n}"
-        for user in range(PEOPLE)
-        for n in range(SEEN)
-    ]
-    log.write_text("\n".join(["user_id,item_id,timestamp,title", *rows]) + "\n")
-    return log
+    return write_films(tmp_path / "films.csv")
 
 
 def test_up_release_restart_and_down(home: Path, films: Path, given: dict[str, str]) -> None:
