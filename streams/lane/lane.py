@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 
 from schemas.state import UnknownFormatError
 from streams import metrics
@@ -300,9 +300,11 @@ class Lane:
 
 
 def _with_exit_code(error: Exception, slot: Slot) -> Exception:
-    """What a store or a state in it says, as the error that tells a supervisor the same."""
+    """What a store, a state in it or Kafka says, as the error that tells a supervisor the same."""
     if isinstance(error, StoreError):
         return DiskError(str(error))
+    if isinstance(error, KafkaException):
+        return LaneError(f"a log that {slot} needs could not be read: {error}")
     if isinstance(error, UnknownFormatError):
         return StateError(f"{slot}: {error}: start one that reads it")
     return error
