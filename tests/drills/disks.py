@@ -69,7 +69,7 @@ def _fill(scene: Scene, crew: Crew, *, mount: bool) -> dict[str, object]:
     crew.start(worker)
     scene.progress.wait_for_every_partition()
     assert crew.leave(worker) == [0]
-    return {"how": how, "said": said}
+    return {"how": how, "said": said.replace(str(folder), "DISK")}
 
 
 def _take(folder: Path) -> None:
