@@ -34,8 +34,10 @@ class Found(NamedTuple):
     """The newest of each (user, surface)."""
     answered: dict[Place, Order]
     """The newest cause that a valid answer names, as far as was read."""
-    answered_asks: list[Ask]
-    """Asks of the last minutes that have their answer, in their order."""
+    asks: list[Ask]
+    """All that were read, in their order: answered, or due and as good as answered, so that an
+    event that is sent again asks for nothing.
+    """
     start_ms: int
     """Asks before this append time are answered, also those that were not read."""
 
@@ -124,7 +126,7 @@ def found(asks: Iterable[Ask], answered: dict[Place, Order], start_ms: int) -> F
     An event sent again within the window is answered with its first copy.
     """
     due: dict[Place, Ask] = {}
-    done: list[Ask] = []
+    firsts: list[Ask] = []
     copies_ms: dict[tuple[str, str, str], int] = {}
     for ask in asks:
         event, place = ask.event, ask.place
@@ -132,12 +134,12 @@ def found(asks: Iterable[Ask], answered: dict[Place, Order], start_ms: int) -> F
         first_ms = copies_ms.get(copy)
         if first_ms is not None and ask.appended_at_ms - first_ms <= WINDOW_MS:
             continue
+        firsts.append(ask)
         if ask.appended_at_ms < start_ms or ask.order <= answered.get(place, (-1, "")):
             copies_ms[copy] = ask.appended_at_ms
-            done.append(ask)
         else:
             keep_newest(due, ask)
-    return Found([*due.values()], answered, done, start_ms)
+    return Found([*due.values()], answered, firsts, start_ms)
 
 
 def _events(settings: Settings) -> Sequence[str]:

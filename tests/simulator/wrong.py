@@ -63,6 +63,12 @@ def _only_the_newest_is_due(
     return found._replace(due=sorted(found.due, key=lambda ask: ask.order)[-1:])
 
 
+def _what_is_due_may_be_asked_again(asks: Iterable[Ask], *others: Any) -> due.Found:
+    """Only what was answered is remembered for an event that is sent again."""
+    what = due.found(asks, *others)
+    return what._replace(asks=[ask for ask in what.asks if ask not in what.due])
+
+
 class _NoFences(Fences):
     def take(self, partition: int, headers: AnswerHeaders) -> None:
         """Epochs end as if they had answered nothing."""
@@ -120,6 +126,7 @@ WRONG = {
         changed=_changed_only_where_lost_or_won
     ),
     "only the newest ask is due": Rules(found=_only_the_newest_is_due),
+    "what is due may be asked for again": Rules(found=_what_is_due_may_be_asked_again),
     "there are no fences": Rules(fences=_NoFences),
     "a reader hands out repeats": Rules(merge=_GivesRepeats),
     "a reader hands out older slates after newer": Rules(merge=_GivesOlder),
@@ -128,6 +135,15 @@ WRONG = {
     "a reader forgets what it refused": Rules(merge=_ForgetsTheRefused),
 }
 STORIES = {
+    "what is due may be asked for again": [
+        Step("send", "west", 1),
+        Step("promote-west", "west"),
+        Step("batch", "west", 3),
+        Step("news", "west"),
+        Step("commit", "west"),
+        Step("batch", "west", 1),
+        Step("again", "west", 1),
+    ],
     "due is counted from the newest cause": [
         Step("send", "east", 1),
         Step("send", "east", 2),
