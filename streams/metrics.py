@@ -36,7 +36,30 @@ COMMIT_SECONDS = Histogram(
     buckets=_LATENCY_S,
 )
 SCORING_SECONDS = Histogram(
-    "tidemill_scoring_seconds", "One request to Triton", ["outcome"], buckets=_LATENCY_S
+    "tidemill_scoring_seconds",
+    "One request to one Triton; slow: another one answered, and this one had not after three times"
+    " as long as it takes",
+    ["endpoint", "outcome"],
+    buckets=_LATENCY_S,
+)
+TRITON_IN_FLIGHT = Gauge(
+    "tidemill_triton_in_flight", "Requests on their way to a Triton", ["endpoint"]
+)
+TRITON_EJECTED = Gauge(
+    "tidemill_triton_ejected",
+    "1: a Triton that gets probes only, as seen by a worker",
+    ["endpoint"],
+)
+TRITON_LATENCY = Gauge(
+    "tidemill_triton_latency_seconds",
+    "What a Triton takes to answer: a mean that rises at once and falls over seconds",
+    ["endpoint"],
+)
+HEDGES = Counter(
+    "tidemill_hedges",
+    "Requests without an answer at the p95: asked of a second Triton, which won or lost; or not,"
+    " for the budget was used up (refused)",
+    ["outcome"],
 )
 SCORED_USERS = Histogram(
     "tidemill_scored_users", "Users a request to Triton", buckets=(1, 2, 4, 8, 16, 32)

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.events import KINDS, Kind
 from schemas.state import FORMAT, FORMATS
+from streams.scoring.balancing import Name as Balancing
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """Written as `a,b,c`."""
@@ -23,6 +24,18 @@ class Settings(BaseSettings):
     kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, host:port[,host:port]")
     partitions: int = Field(8, ge=1, description="partitions of the topics keyed by user")
     triton: Words = Field(("127.0.0.1:8001",), description="gRPC endpoints, host:port[,host:port]")
+    triton_balancing: Balancing = Field(
+        "round_robin",
+        description="who of them gets a request: round_robin, random, latency (weighted by what was"
+        " measured) or user (each user's own, which makes requests smaller)",
+    )
+    triton_hedges: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="second requests to another of them where the first takes longer than 95 of 100"
+        " do; at most this share of all requests, and ten at once",
+    )
     clickhouse: str = Field(
         "127.0.0.1:9000", pattern=r"^.+:\d+$", description="native protocol, host:port"
     )

@@ -18,6 +18,7 @@ Failure = Literal["deadline", "unavailable"]
 @dataclass(frozen=True)
 class Wanted:
     """One user's share of a request: `k` candidates, none of them in `exclude` (item hashes).
+    `user_id` only says which server the balancing by user takes.
 
     Raises ValueError for a k that the model does not give.
     """
@@ -25,6 +26,7 @@ class Wanted:
     state: UserState
     k: int
     exclude: Collection[int] = field(default=())
+    user_id: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:

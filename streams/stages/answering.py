@@ -116,7 +116,7 @@ class Answering:
         limit = event.limit or self._settings.slate_size
         return Planned(
             ask=ask,
-            wanted=Wanted(state, candidates_wanted(limit), excluded(state)),
+            wanted=Wanted(state, candidates_wanted(limit), excluded(state), event.user_id),
             limit=limit,
             version=self._known.version_for(event.user_id),
             is_cold=not state.history,

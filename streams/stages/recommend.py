@@ -54,7 +54,9 @@ class Recommend:
         self._fatal = fatal
         self._known = Known(node, settings)
         self._origins = origins(USER_EVENTS, settings.region, settings.peers)
-        self._scorer = Scorer(settings.triton)
+        self._scorer = Scorer(
+            settings.triton, policy=settings.triton_balancing, hedges=settings.triton_hedges
+        )
         self._answering = Answering(settings, self._known, self._scorer)
         self._reading = ThreadPoolExecutor(_READING, "due")
         self._partitions: dict[Slot, Partition] = {}

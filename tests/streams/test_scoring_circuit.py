@@ -1,6 +1,14 @@
 """When a server is left alone."""
 
-from streams.scoring.circuit import FAILURES_TO_OPEN, FAIR_DEADLINE_MS, PROBE_EVERY_S, Circuit
+from streams.scoring.circuit import (
+    FAILURES_TO_OPEN,
+    FAIR_DEADLINE_MS,
+    PROBATION_ANSWERS,
+    PROBATION_EVERY_S,
+    PROBE_EVERY_S,
+    SLOW_TO_OPEN,
+    Circuit,
+)
 
 
 def opened(deadline_ms: float | None = None) -> Circuit:
@@ -75,3 +83,35 @@ def test_between_two_probes_everybody_is_shut_out() -> None:
     assert not circuit.shuts_out(PROBE_EVERY_S)
     assert circuit.lets_through(PROBE_EVERY_S, 100)
     assert circuit.shuts_out(PROBE_EVERY_S)
+
+
+def test_slow_answers_in_a_row_open_it_and_a_prompt_one_between_does_not() -> None:
+    circuit = Circuit()
+    for _ in range(3):
+        for _ in range(SLOW_TO_OPEN - 1):
+            circuit.was_slow(0.0)
+        assert not circuit.open
+        assert not circuit.is_prompt
+        circuit.succeeded()
+        assert circuit.is_prompt
+    for _ in range(SLOW_TO_OPEN):
+        circuit.was_slow(0.0)
+    assert circuit.open
+
+
+def test_behind_probation_it_is_back_and_one_slow_probe_begins_it_anew() -> None:
+    circuit, now_s = opened(), PROBE_EVERY_S
+    for proofs in (PROBATION_ANSWERS - 1, PROBATION_ANSWERS):
+        for _ in range(proofs):
+            assert circuit.open
+            assert circuit.is_due_a_probe(now_s)
+            assert not circuit.is_due_a_probe(now_s)
+            circuit.proved(now_s)
+            now_s += PROBATION_EVERY_S
+        if proofs < PROBATION_ANSWERS:
+            assert circuit.is_due_a_probe(now_s)
+            circuit.was_slow(now_s)
+            assert not circuit.is_due_a_probe(now_s + PROBATION_EVERY_S)
+            now_s += PROBE_EVERY_S
+    assert not circuit.open
+    assert circuit.is_prompt

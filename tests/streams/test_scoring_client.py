@@ -42,8 +42,13 @@ def with_server(
 
 
 def counted(outcome: str) -> float:
-    found = REGISTRY.get_sample_value("tidemill_scoring_seconds_count", {"outcome": outcome})
-    return found or 0.0
+    """Of all endpoints."""
+    return sum(
+        sample.value
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if sample.name == "tidemill_scoring_seconds_count" and sample.labels["outcome"] == outcome
+    )
 
 
 def test_candidates_come_back_in_the_order_of_the_users() -> None:

@@ -19,8 +19,8 @@ from tritonclient.grpc.aio import InferenceServerClient
 from schemas.serving import MAX_USERS, MODEL
 from schemas.state import EMPTY, UserState
 from streams.scoring.candidates import Wanted
-from streams.scoring.client import CHANNEL_ARGS, _inputs
 from streams.scoring.encode import encode
+from streams.scoring.transport import CHANNEL_ARGS, inputs
 from streams.settings import Settings
 from streams.slate.choose import candidates_wanted
 from streams.slate.filters import excluded
@@ -54,7 +54,7 @@ def main() -> None:
 def _request(pasts: Sequence[Sequence[str]], first: int) -> list[InferInput]:
     limit = candidates_wanted(Settings().slate_size)
     states = [_state(user, pasts) for user in range(first, first + MAX_USERS)]
-    return _inputs(encode([Wanted(state, limit, excluded(state)) for state in states]))
+    return inputs(encode([Wanted(state, limit, excluded(state)) for state in states]))
 
 
 def _state(user: int, pasts: Sequence[Sequence[str]]) -> UserState:
