@@ -20,7 +20,9 @@ from infra.local.supervisor import Server
 
 @dataclass(frozen=True)
 class Triton:
-    """Where Triton listens and what it may use. The repository is <home>/triton."""
+    """Where Triton listens and what it may use. The repository is <home>/triton, also where several
+    run in one home: each loads by itself what it is asked to.
+    """
 
     http_port: int
     grpc_port: int
@@ -28,6 +30,7 @@ class Triton:
     python_memory_mb: int = 4
     ready_timeout_s: float = 120.0
     stop_timeout_s: float = 30.0
+    name: str = "triton"
 
     @property
     def grpc_url(self) -> str:
@@ -40,7 +43,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 def server(home: Home, triton: Triton) -> Server:
     return Server(
-        name="triton",
+        name=triton.name,
         command=(
             wheel.program(),
             f"--model-repository={home.triton}",

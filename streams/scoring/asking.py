@@ -12,6 +12,7 @@ by `client`, which ends it at the ask's deadline.
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from streams import metrics
@@ -104,13 +105,19 @@ class Asking:
                 attempt.cancel()
 
     def _hedged(self, race: _Race) -> _Attempt | None:
-        """A second attempt, at another server that stands."""
-        if not race.standing:
+        """A second attempt, at another server that stands; else at one that was slow: the first
+        one may be stuck now.
+        """
+        other = next(
+            chain(race.standing, (one for one in race.ejected if one.circuit.is_only_slow)), None
+        )
+        if other is None:
             return None
         if not self._replicas.budget.take():
             metrics.HEDGES.labels("refused").inc()
             return None
-        return asyncio.create_task(self._attempt(race, race.standing.pop(0)))
+        (race.standing or race.ejected).remove(other)
+        return asyncio.create_task(self._attempt(race, other))
 
     def _next(self, race: _Race) -> Replica | None:
         """An ejected one only where nobody else is left, and as its circuit allows."""

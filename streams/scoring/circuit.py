@@ -41,6 +41,11 @@ class Circuit:
         """Whether its newest answer was one, and not slow."""
         return not (self._failures or self._slow or self._open)
 
+    @property
+    def is_only_slow(self) -> bool:
+        """Ejected, but whatever it was asked it answered in the end."""
+        return self._open and not self._failures
+
     def expects(self, deadline_ms: float) -> bool:
         """Whether nothing speaks against an answer within `deadline_ms`. A server that is merely
         slow may answer whoever waits longer: asks that are late.

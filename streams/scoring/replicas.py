@@ -88,10 +88,9 @@ class Replicas:
             circuit.succeeded()
 
     def is_overdue(self, replica: Replica, seconds: float, now_s: float) -> None:
-        """Another one answered meanwhile, this one has not yet."""
+        """Another one answered this very request meanwhile, this one has not yet."""
         replica.latencies.weighed(seconds, now_s)
-        if self._another_is_prompt(replica):
-            replica.circuit.was_slow(now_s)
+        replica.circuit.was_slow(now_s)
 
     def _another_is_prompt(self, replica: Replica) -> bool:
         """Where all are slow the load is too high, or this process did not run: nobody's fault."""

@@ -142,14 +142,24 @@ def kafka(servers_home: Home) -> RunningKafka:
 @pytest.fixture(scope="session")
 def triton(servers_home: Home) -> RunningTriton:
     """Triton with an empty repository under explicit control: a test loads what it needs."""
+    return _triton(servers_home, "triton")
+
+
+@pytest.fixture(scope="session")
+def second_triton(servers_home: Home) -> RunningTriton:
+    """Another one beside it, with the same repository and nothing loaded either."""
+    return _triton(servers_home, "triton-2")
+
+
+def _triton(home: Home, name: str) -> RunningTriton:
     http_port, grpc_port, metrics_port = _ports(3)
-    description = triton_server.Triton(http_port, grpc_port, metrics_port)
+    description = triton_server.Triton(http_port, grpc_port, metrics_port, name=name)
     running = RunningTriton(
-        servers_home,
-        triton_server.server(servers_home, description),
+        home,
+        triton_server.server(home, description),
         description.grpc_url,
         f"http://{ports.HOST}:{metrics_port}/metrics",
-        servers_home.triton,
+        home.triton,
     )
     running.start()
     return running
