@@ -67,12 +67,12 @@ def partitions(stage: StageName, exposition: str, now_s: float) -> list[Partitio
     """Those of a worker, ordered. `exposition`: what it answers to Prometheus; `now_s` since 1970.
     Raises ValueError for what is none.
     """
-    told = _Told(exposition)
+    told = Told(exposition)
     found = _of_users(told, now_s) if stage == RECOMMEND.name else _of_topics(told)
     return sorted(found, key=lambda one: (one.topic, one.partition))
 
 
-class _Told:
+class Told:
     """The samples of an exposition, by name."""
 
     def __init__(self, exposition: str) -> None:
@@ -100,7 +100,7 @@ class _Told:
         return None, 0.0
 
 
-def _of_users(told: _Told, now_s: float) -> Iterator[PartitionStatus]:
+def _of_users(told: Told, now_s: float) -> Iterator[PartitionStatus]:
     retention_s = told.value(metrics.INPUT_RETENTION)
     for sample in told.of(metrics.PHASE):
         if not sample.value:
@@ -127,7 +127,7 @@ def _of_users(told: _Told, now_s: float) -> Iterator[PartitionStatus]:
         )
 
 
-def _of_topics(told: _Told) -> Iterator[PartitionStatus]:
+def _of_topics(told: Told) -> Iterator[PartitionStatus]:
     for sample in told.of(metrics.LAG):
         topic, number = sample.labels["topic"], sample.labels["partition"]
         waits_for, waits_s = told.wait(topic=topic, partition=number)

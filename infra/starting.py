@@ -104,7 +104,7 @@ def with_endpoints(given: Settings, found: Endpoints) -> Settings:
     return given.model_copy(
         update={
             "kafka": found.kafka,
-            "triton": (found.triton,),
+            "triton": found.tritons,
             "clickhouse": found.clickhouse,
             "clickhouse_database": found.clickhouse_database,
         }

@@ -12,7 +12,7 @@ from contextlib import suppress
 import msgspec
 from confluent_kafka import KafkaException
 
-from infra import archive, broker, control, triton_models, workers
+from infra import archive, broker, control, workers
 from infra.broker import BrokerError
 from infra.lag import lag
 from infra.local import prometheus, servers, supervisor
@@ -21,10 +21,10 @@ from infra.local.settings import LocalSettings
 from infra.partitions import PartitionStatus, partitions
 from infra.supervise import NAME, told
 from infra.supervise.exits import Exit
-from schemas.serving import MODEL
+from infra.tritons import Triton, triton
 from streams.lane.errors import LaneError
 from streams.settings import Settings
-from streams.topology import StageName
+from streams.topology import RECOMMEND, StageName
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,15 +88,6 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
     supervisor: Supervisor | None
 
 
-class Triton(msgspec.Struct, frozen=True, kw_only=True):
-    """`version` is the newest that answers, None where none does."""
-
-    url: str
-    ready: bool
-    model: str
-    version: str | None
-
-
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """ClickHouse, Prometheus and the supervisor are the first region's; each region tells its own
     too.
@@ -115,11 +106,11 @@ def status(local: LocalSettings, settings: Settings) -> Status:
         stored = pool.submit(_clickhouse, settings)
         watching = pool.submit(_prometheus, local)
         mirroring = pool.submit(_mirror, local)
-        models = pool.map(_triton, settings.triton)
+        tritons = pool.submit(_tritons, local, settings)
         region = _region(local, settings, stored, watching, mirroring)
         return Status(
             regions={settings.region: region},
-            triton=list(models),
+            triton=tritons.result(),
             clickhouse=region.clickhouse,
             prometheus=region.prometheus,
             supervisor=region.supervisor,
@@ -133,7 +124,7 @@ def together(regions: Sequence[tuple[LocalSettings, Settings]]) -> Status:
     return msgspec.structs.replace(
         found[0],
         regions={name: region for one in found for name, region in one.regions.items()},
-        triton=[triton for one in found for triton in one.triton],
+        triton=[each for one in found for each in one.triton],
     )
 
 
@@ -237,10 +228,14 @@ def _without_process(kept: told.KeptWorker) -> Worker:
     )
 
 
-def _triton(url: str) -> Triton:
-    found = triton_models.loaded(url, MODEL)
-    version = found.versions[-1] if found.versions else None
-    return Triton(url=url, ready=found.is_ready, model=MODEL, version=version)
+def _tritons(local: LocalSettings, settings: Settings) -> list[Triton]:
+    told = {}
+    for name, port in workers.metrics_ports(local.place).items():
+        if workers.stage_of(name) == RECOMMEND.name:
+            with suppress(OSError, ValueError):
+                told[name] = workers.exposition(RECOMMEND.name, port)
+    with ThreadPoolExecutor(max_workers=len(settings.triton)) as pool:
+        return list(pool.map(lambda url: triton(url, told), settings.triton))
 
 
 def _clickhouse(settings: Settings) -> Server:

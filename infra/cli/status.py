@@ -13,6 +13,7 @@ from infra.cli.region import local_settings, region_settings
 from infra.regions import running
 from infra.status import Region, Status, together
 from infra.status import status as ask
+from infra.tritons import Triton
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -57,13 +58,22 @@ def _servers(found: Status) -> Table:
             peers = f"from {', '.join(region.mirror.peers)}"
             table.add_row(f"MirrorMaker ({name})", peers, _yes(region.mirror.ready), "")
     for triton in found.triton:
-        model = f"{triton.model} {triton.version}" if triton.version else "no model"
-        table.add_row("Triton", triton.url, _yes(triton.ready), model if triton.ready else "")
+        table.add_row("Triton", triton.url, _yes(triton.ready), _serves(triton))
     for name, region in found.regions.items():
         of = f" ({name})" if len(found.regions) > 1 else ""
         table.add_row(f"ClickHouse{of}", region.clickhouse.url, _yes(region.clickhouse.ready), "")
         table.add_row(f"Prometheus{of}", region.prometheus.url, _yes(region.prometheus.ready), "")
     return table
+
+
+def _serves(triton: Triton) -> str:
+    model = f"{triton.model} {triton.version}" if triton.version else "no model"
+    told = [model if triton.ready else "nothing"]
+    if triton.latency_ms is not None:
+        told.append(f"{triton.latency_ms:.0f} ms, {triton.in_flight} in flight")
+    if triton.ejected_by:
+        told.append(f"[red]ejected by {', '.join(triton.ejected_by)}[/red]")
+    return "; ".join(told)
 
 
 def _region(name: str, region: Region) -> Table:

@@ -58,8 +58,8 @@ def endpoints_table(running: Up) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, address in (
         ("Kafka", found.kafka),
-        ("Triton, gRPC", found.triton),
-        ("Triton, metrics", found.triton_metrics),
+        *(("Triton, gRPC", url) for url in found.tritons),
+        *(("Triton, metrics", url) for url in found.tritons_metrics),
         ("ClickHouse, native", f"{found.clickhouse} (database {found.clickhouse_database})"),
         ("ClickHouse, HTTP", found.clickhouse_http),
         ("Prometheus", found.prometheus),

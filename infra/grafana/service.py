@@ -162,6 +162,35 @@ def _way_of_an_event(board: dashboard.Dashboard) -> dashboard.Dashboard:
         )
         .with_panel(
             lines(
+                "Each Triton",
+                "The p99 of its answers. One far above the others is ejected by itself.",
+                units.Seconds,
+                {"p99 {{endpoint}}": quantile(0.99, metrics.SCORING_SECONDS, "endpoint")},
+            )
+        )
+        .with_panel(
+            lines(
+                "Tritons under way and ejected",
+                "Requests on their way to each, and how many workers only probe it because it is"
+                " slow or does not answer.",
+                units.Short,
+                {
+                    "in flight {{endpoint}}": total(metrics.TRITON_IN_FLIGHT, "endpoint"),
+                    "ejected {{endpoint}}": total(metrics.TRITON_EJECTED, "endpoint"),
+                },
+            )
+        )
+        .with_panel(
+            lines(
+                "Second requests to a Triton",
+                "Sent where the first took longer than 95 of 100. `refused`: the budget was used"
+                " up, so every Triton is slow: there are too few.",
+                units.EventsPerSecond,
+                {"{{outcome}}": rate(metrics.HEDGES, "outcome")},
+            )
+        )
+        .with_panel(
+            lines(
                 "Users a request to Triton",
                 "32 at the most; near 1 under load means that batches are too small.",
                 units.Short,

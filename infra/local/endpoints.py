@@ -11,9 +11,15 @@ from infra.local.home import Home
 from infra.local.ports import HOST
 
 
+class TritonPorts(msgspec.Struct, frozen=True):
+    http: int
+    grpc: int
+    metrics: int
+
+
 class Endpoints(msgspec.Struct, frozen=True):
     """`peers`: the Kafka of each other region that is mirrored into this one, `region`; none where
-    there is no mirror.
+    there is no mirror. `more_tritons`: those beside the first.
     """
 
     kafka_port: int
@@ -28,19 +34,29 @@ class Endpoints(msgspec.Struct, frozen=True):
     clickhouse_database: str
     region: str = ""
     peers: dict[str, str] = {}
+    more_tritons: tuple[TritonPorts, ...] = ()
 
     @property
     def kafka(self) -> str:
         return f"{HOST}:{self.kafka_port}"
 
     @property
-    def triton(self) -> str:
-        """gRPC, as the workers' setting wants it."""
-        return f"{HOST}:{self.triton_grpc_port}"
+    def all_tritons(self) -> dict[str, TritonPorts]:
+        """By the names of their processes."""
+        first = TritonPorts(self.triton_http_port, self.triton_grpc_port, self.triton_metrics_port)
+        more = {f"triton-{n}": ports for n, ports in enumerate(self.more_tritons, start=2)}
+        return {"triton": first, **more}
 
     @property
-    def triton_metrics(self) -> str:
-        return f"http://{HOST}:{self.triton_metrics_port}/metrics"
+    def tritons(self) -> tuple[str, ...]:
+        """gRPC, as the workers' setting wants them."""
+        return tuple(f"{HOST}:{ports.grpc}" for ports in self.all_tritons.values())
+
+    @property
+    def tritons_metrics(self) -> tuple[str, ...]:
+        return tuple(
+            f"http://{HOST}:{ports.metrics}/metrics" for ports in self.all_tritons.values()
+        )
 
     @property
     def clickhouse(self) -> str:
@@ -59,7 +75,7 @@ class Endpoints(msgspec.Struct, frozen=True):
         """What a worker must be told to use these servers."""
         return {
             "TIDEMILL_KAFKA": self.kafka,
-            "TIDEMILL_TRITON": self.triton,
+            "TIDEMILL_TRITON": ",".join(self.tritons),
             "TIDEMILL_CLICKHOUSE": self.clickhouse,
             "TIDEMILL_CLICKHOUSE_DATABASE": self.clickhouse_database,
         }

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import msgspec
 
 from infra.local import clickhouse, kafka, mirror, prometheus, supervisor, triton
-from infra.local.endpoints import Endpoints, read, write
+from infra.local.endpoints import Endpoints, TritonPorts, read, write
 from infra.local.install import install
 from infra.local.ports import HOST, free_port
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Server, State
 
 _PORTS = tuple(name for name in LocalSettings.model_fields if name.endswith("_port"))
+_APART = 10
+"""Between the ports of two Tritons: regions are 100 apart."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def up(
         shutil.rmtree(home.data, ignore_errors=True)
     chosen = _chosen(settings)
     write(home, chosen)
+    supervisor.stop(home.run, _tritons_too_many(settings))
     if not home.scrape_targets.exists():
         scrape(settings, {})
     try:
@@ -138,9 +141,9 @@ def scrape(settings: LocalSettings, workers: Mapping[str, int]) -> None:
     groups = [
         prometheus.Targets([f"{HOST}:{port}"], {"process": name}) for name, port in workers.items()
     ]
-    if chosen is not None:
-        address = f"{HOST}:{chosen.triton_metrics_port}"
-        groups.append(prometheus.Targets([address], {"process": "triton"}))
+    tritons = {} if chosen is None else chosen.all_tritons
+    for name, ports in tritons.items():
+        groups.append(prometheus.Targets([f"{HOST}:{ports.metrics}"], {"process": name}))
     prometheus.write_targets(settings.place, groups)
 
 
@@ -157,7 +160,35 @@ def _chosen(settings: LocalSettings) -> Endpoints:
         clickhouse_database=settings.clickhouse_database,
         region="" if before is None else before.region,
         peers={} if before is None else before.peers,
+        more_tritons=_more_tritons(settings, before, frozenset(fixed.values())),
     )
+
+
+def _more_tritons(
+    settings: LocalSettings, before: Endpoints | None, taken: frozenset[int]
+) -> tuple[TritonPorts, ...]:
+    """Those beside the first: where its port is a free one, so are theirs."""
+    kept = () if before is None else before.more_tritons
+    found = []
+    for number in range(1, settings.triton_replicas):
+        chosen = []
+        for place, first in enumerate(
+            (settings.triton_http_port, settings.triton_grpc_port, settings.triton_metrics_port)
+        ):
+            port = first + number * _APART if first else 0
+            if not port and number <= len(kept):
+                port = msgspec.structs.astuple(kept[number - 1])[place]
+            chosen.append(port or free_port(taken))
+            taken |= {chosen[-1]}
+        found.append(TritonPorts(*chosen))
+    return tuple(found)
+
+
+def _tritons_too_many(settings: LocalSettings) -> list[str]:
+    """Processes of a former `up` that wanted more of them."""
+    wanted = {"triton", *(f"triton-{n}" for n in range(2, settings.triton_replicas + 1))}
+    names = (state.name for state in supervisor.states(settings.place.run))
+    return [n for n in names if n.startswith("triton") and n not in wanted]
 
 
 def _times(settings: LocalSettings) -> dict[str, float]:
@@ -188,16 +219,12 @@ def _servers(settings: LocalSettings, chosen: Endpoints) -> Iterator[Server]:
             chosen.kafka_port, chosen.kafka_controller_port, settings.kafka_heap_mb, **times
         ),
     )
-    yield triton.server(
-        home,
-        triton.Triton(
-            chosen.triton_http_port,
-            chosen.triton_grpc_port,
-            chosen.triton_metrics_port,
-            settings.triton_python_memory_mb,
-            **times,
-        ),
-    )
+    for name, ports in chosen.all_tritons.items():
+        memory_mb = settings.triton_python_memory_mb
+        described = triton.Triton(
+            ports.http, ports.grpc, ports.metrics, memory_mb, **times, name=name
+        )
+        yield triton.server(home, described)
     yield clickhouse.server(
         home,
         clickhouse.ClickHouse(

@@ -43,6 +43,13 @@ class LocalSettings(BaseSettings):
     triton_http_port: int = _port(8000, "Triton, HTTP")
     triton_grpc_port: int = _port(8001, "Triton, gRPC: what the workers use")
     triton_metrics_port: int = _port(8002, "Triton, for Prometheus")
+    triton_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Tritons; the ports of each further one are 10 higher, its models are in memory"
+        " once more",
+    )
     clickhouse_port: int = _port(9000, "ClickHouse, native protocol")
     clickhouse_http_port: int = _port(8123, "ClickHouse, HTTP: what Grafana uses")
     prometheus_port: int = _port(9090, "Prometheus")

@@ -171,6 +171,29 @@ def test_up_twice_status_down(settings: LocalSettings) -> None:
     assert list(records.marked(settings.place.run)) == []
 
 
+def test_up_starts_as_many_tritons_as_are_wanted_and_stops_the_others(
+    settings: LocalSettings,
+) -> None:
+    def tritons() -> dict[str, int]:
+        found = [one for one in servers.status(settings) if one.state.name.startswith("triton")]
+        assert all(one.ready for one in found)
+        return {one.state.name: one.state.pid for one in found}
+
+    two = settings.model_copy(update={"triton_replicas": 2})
+    endpoints = servers.up(two)
+    assert len(set(endpoints.tritons)) == len(set(endpoints.tritons_metrics)) == 2
+    assert endpoints.environment()["TIDEMILL_TRITON"] == ",".join(endpoints.tritons)
+    targets = json.loads(settings.place.scrape_targets.read_text())
+    assert [group["labels"]["process"] for group in targets] == ["triton", "triton-2"]
+    before = tritons()
+    assert before.keys() == {"triton", "triton-2"}
+    assert servers.up(two) == endpoints
+    assert tritons() == before, "both are left alone"
+    one = servers.up(settings)
+    assert one.tritons == endpoints.tritons[:1]
+    assert tritons() == {"triton": before["triton"]}
+
+
 def test_up_fresh_forgets_the_data(settings: LocalSettings) -> None:
     servers.up(settings)
     kept = settings.place.data / "kafka/meta.properties"
