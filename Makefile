@@ -13,7 +13,7 @@ test: install ## every test, the ones on real servers included
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: install ## every benchmark, into tests/benchmarks/results; about an hour
-	@for name in engine latency scale score backup; do \
+	@for name in engine latency scale score balance backup; do \
 		$(PYTHON) -m infra.cli bench $$name --json tests/benchmarks/results/$$name.json || exit 1; \
 	done
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
@@ -125,21 +126,30 @@ def declare(settings: Settings) -> None:
 
 @contextmanager
 def running(
-    local: LocalSettings, partitions: int, *, with_triton: bool = False
+    local: LocalSettings, partitions: int, *, with_triton: bool = False, tritons: int = 1
 ) -> Iterator[Servers]:
-    """A broker of its own, and a Triton without a model if wanted, with the tools of `local`."""
+    """A broker of its own, and so many Tritons without a model if wanted, with the tools of
+    `local`.
+    """
     tools = local.place.tools
     install(tools)
     with tempfile.TemporaryDirectory(prefix="tidemill-bench-") as folder:
         home = Home(Path(folder), tools)
-        chosen = _free_ports(5)
+        chosen = _free_ports(2 + 3 * tritons)
         broker_here = kafka.Kafka(*chosen[:2], local.kafka_heap_mb)
         wanted = [kafka.server(home, broker_here)]
-        found = {"kafka": broker_here.bootstrap}
+        found: dict[str, Any] = {"kafka": broker_here.bootstrap}
         if with_triton:
-            triton_here = triton.Triton(*chosen[2:], local.triton_python_memory_mb)
-            wanted.append(triton.server(home, triton_here))
-            found["triton"] = triton_here.grpc_url
+            here = [
+                triton.Triton(
+                    *chosen[2 + 3 * n : 5 + 3 * n],
+                    local.triton_python_memory_mb,
+                    name="triton" if n == 0 else f"triton-{n + 1}",
+                )
+                for n in range(tritons)
+            ]
+            wanted.extend(triton.server(home, one) for one in here)
+            found["triton"] = tuple(one.grpc_url for one in here)
         try:
             supervisor.start(home, wanted)
             settings = Settings(partitions=partitions, region="east", peers=(), **found)

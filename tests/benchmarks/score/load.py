@@ -53,11 +53,11 @@ def main() -> None:
 
 def _request(pasts: Sequence[Sequence[str]], first: int) -> list[InferInput]:
     limit = candidates_wanted(Settings().slate_size)
-    states = [_state(user, pasts) for user in range(first, first + MAX_USERS)]
+    states = [state_of(user, pasts) for user in range(first, first + MAX_USERS)]
     return inputs(encode([Wanted(state, limit, excluded(state)) for state in states]))
 
 
-def _state(user: int, pasts: Sequence[Sequence[str]]) -> UserState:
+def state_of(user: int, pasts: Sequence[Sequence[str]]) -> UserState:
     state = EMPTY
     for event in past_of(user, pasts[user % len(pasts)]):
         state = fold(state, event, event.at_ms)
