@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 import typer
@@ -79,6 +79,8 @@ def _listed(part: BaseSettings) -> list[Setting]:
 def _type(annotation: Any) -> str:
     if annotation is SecretStr:
         return "secret"
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     return "a,b,c" if text.startswith("tuple") else text.lower().removeprefix("pathlib.")
 
