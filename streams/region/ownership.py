@@ -29,7 +29,7 @@ class Ownerships:
         key = (copy.key or b"").decode(errors="replace")
         try:
             record = self.decoder.decode(copy.value, copy.schema)
-            _check(record, key)
+            check(record, key)
         except RefusedError as error:
             self._unreadable[key] = f"{copy.where()}: {error}"
             raise
@@ -48,6 +48,20 @@ class Ownerships:
     def unreadable(self, origin: str) -> str | None:
         """Where the last refused record of this origin lies and what is wrong with it."""
         return self._unreadable.get(origin)
+
+
+def check(record: Ownership, key: str) -> None:
+    """What the type cannot say of a record with this key. Raises RefusedError."""
+    if key != record.origin:
+        raise RefusedError(Reason.OUT_OF_BOUNDS, f"key {key!r} is not the origin {record.origin!r}")
+    if record.epoch < epoch_of(FIRST_COUNTER, 0):
+        raise RefusedError(Reason.OUT_OF_BOUNDS, f"epoch {record.epoch} is below the first one")
+    past = [epoch.epoch for epoch in record.past]
+    if len(set(past)) != len(past) or any(epoch >= record.epoch for epoch in past):
+        raise RefusedError(
+            Reason.OUT_OF_BOUNDS,
+            f"past epochs {past} of epoch {record.epoch} repeat or are not past",
+        )
 
 
 def epoch_of(counter: int, region_number: int) -> int:
@@ -89,17 +103,3 @@ def first_record(
 def _rank(record: Ownership) -> tuple[int, bool, bytes]:
     # The bytes decide only between records that should not both exist, so that all agree on one.
     return record.epoch, record.draining, encode(record)
-
-
-def _check(record: Ownership, key: str) -> None:
-    """What the type cannot say. Raises RefusedError."""
-    if key != record.origin:
-        raise RefusedError(Reason.OUT_OF_BOUNDS, f"key {key!r} is not the origin {record.origin!r}")
-    if record.epoch < epoch_of(FIRST_COUNTER, 0):
-        raise RefusedError(Reason.OUT_OF_BOUNDS, f"epoch {record.epoch} is below the first one")
-    past = [epoch.epoch for epoch in record.past]
-    if len(set(past)) != len(past) or any(epoch >= record.epoch for epoch in past):
-        raise RefusedError(
-            Reason.OUT_OF_BOUNDS,
-            f"past epochs {past} of epoch {record.epoch} repeat or are not past",
-        )

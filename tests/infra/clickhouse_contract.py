@@ -4,16 +4,23 @@
 """
 
 import itertools
+import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
 import pytest
 
 from infra.clickhouse import files, migrate
+from schemas.codec import encode
+from schemas.control import Ownership, PastEpoch
+from schemas.recommendations import AnswerHeaders, Cause
+from streams.region.valid import valid
 from streams.stages.archive.rows import rows_of
 from streams.stages.archive.tables import TABLES, columns
 from tests.streams import archive_records as records
 from tests.streams.records import FakeRecord
+from tests.streams.valid_cases import CASES, DRAINING, EAST_2, FIRST, Case
 
 DAY_MS = 86_400_000
 COUNTS = (
@@ -196,6 +203,7 @@ class ArchiveContract:
 
     def test_a_block_that_is_sent_again_changes_no_count(self, database: Database) -> None:
         now_ms = database.now_ms
+        database.archive([records.owned(FIRST)])
         events = [records.event(now_ms, event_id=f"event-{n}") for n in range(6)]
         slates = [
             records.slate(now_ms, recommendation_id=f"slate-{n}", fallback=fallback)
@@ -236,11 +244,16 @@ class ArchiveContract:
                 item_id=item,
             )
 
+        fence_ms = minute_ms + 20
         batch = [
+            records.owned(_taken_over(fence_ms)),
             records.slate(minute_ms, recommendation_id="slate-1"),
             # The same slate at a later epoch is the same recommendation.
             records.slate(minute_ms, recommendation_id="slate-1", epoch=32, region="west"),
             records.slate(minute_ms, recommendation_id="slate-2"),
+            # Given behind the fence by the one that owns the origin no more: nobody was shown it.
+            records.slate(fence_ms + 41, recommendation_id="zombie"),
+            seen("zombie", "item-1"),
             seen("slate-1", "item-1"),
             seen("slate-1", "item-1", number=2),
             seen("slate-1", "item-2"),
@@ -258,6 +271,120 @@ class ArchiveContract:
             "SELECT toUInt32(minute), model, impressions, clicks, round(rate, 4) FROM click_through"
         )
         assert tuple(row) == (minute_ms // 1000, "recommender", 3, 1, 0.3333)
+
+    def test_a_view_holds_what_is_valid(self, database: Database) -> None:
+        """By the rule that readers have, on the cases that it is tested on."""
+        for ownership in (None, FIRST, DRAINING, EAST_2):
+            cases = [case for case in CASES if case.ownership is ownership]
+            database.execute("TRUNCATE TABLE region_ownership")
+            database.execute("TRUNCATE TABLE recommendations")
+            database.archive([] if ownership is None else [records.owned(ownership)])
+            database.archive([_answer(database.now_ms, case) for case in cases])
+            assert _valid(database) == sorted(case.name for case in cases if case.valid)
+
+    def test_what_is_valid_has_the_columns_of_all(self, database: Database) -> None:
+        def named(table: str) -> list[str]:
+            return [str(name) for name, *_ in database.execute(f"DESCRIBE TABLE {table}")]
+
+        assert {*named("recommendations")} - {*named("valid_recommendations")} == {"row_version"}
+
+    def test_what_is_valid_follows_the_highest_record(self, database: Database) -> None:
+        cases = [case for case in CASES if case.origin == "east"]
+        database.archive([_answer(database.now_ms, case) for case in cases])
+        wanted = sorted(
+            case.name for case in cases if valid(_headers(case), case.partition, EAST_2)
+        )
+        assert 0 < len(wanted) < len(cases)
+        for order in itertools.permutations((FIRST, DRAINING, EAST_2)):
+            database.execute("TRUNCATE TABLE region_ownership")
+            for record in order:
+                database.archive([records.owned(record)])
+            assert _valid(database) == wanted
+            assert [
+                tuple(row) for row in database.execute("SELECT owner, epoch FROM ownership")
+            ] == [("west", 33)]
+
+    def test_the_view_and_the_rule_agree_on_slates_of_every_kind(self, database: Database) -> None:
+        seeded = random.Random(1)
+        origins = ("east", "west", "north")
+        held = {
+            origin: Ownership(
+                origin=origin,
+                epoch=80,
+                owner="west",
+                past=[
+                    PastEpoch(
+                        epoch=epoch,
+                        owner=origin,
+                        fences={n: seeded.randrange(9) for n in range(3) if seeded.random() < 0.7},
+                    )
+                    for epoch in (16, 33, 48)
+                ],
+                command_id="test",
+            )
+            for origin in origins[:2]
+        }
+        cases = [
+            Case(
+                str(number),
+                held.get(origin := seeded.choice(origins)),
+                origin,
+                seeded.choice((16, 17, 33, 48, 80, 96)),
+                seeded.randrange(4),
+                seeded.randrange(9),
+                valid=False,
+            )
+            for number in range(400)
+        ]
+        wanted = sorted(
+            case.name for case in cases if valid(_headers(case), case.partition, case.ownership)
+        )
+        assert 0 < len(wanted) < len(cases)
+        database.archive([records.owned(ownership) for ownership in held.values()])
+        database.archive([_answer(database.now_ms, case) for case in cases])
+        assert _valid(database) == wanted
+
+    def test_what_no_reader_takes_for_a_record_of_ownership_holds_nowhere(
+        self, database: Database
+    ) -> None:
+        database.archive([records.owned(FIRST)])
+        for impossible in (
+            FakeRecord(encode(EAST_2), key=b"west", topic="region-ownership"),
+            records.owned(msgspec.structs.replace(FIRST, epoch=20, past=EAST_2.past)),
+        ):
+            rows = rows_of([impossible], "east", 5000)
+            assert sum(rows.skipped.values()) == 1
+            assert not rows.blocks
+
+
+def _answer(issued_at_ms: int, case: Case) -> FakeRecord:
+    return records.slate(
+        issued_at_ms,
+        recommendation_id=case.name,
+        partition=case.partition,
+        origin=case.origin,
+        epoch=case.epoch,
+        cause=Cause(event_id="e", kind="click", at_ms=1, appended_at_ms=case.cause_ms),
+    )
+
+
+def _headers(case: Case) -> AnswerHeaders:
+    return AnswerHeaders.decode(_answer(0, case).headers() or [])
+
+
+def _valid(database: Database) -> list[str]:
+    rows = database.execute("SELECT recommendation_id FROM valid_recommendations")
+    whole = database.execute("SELECT * FROM valid_recommendations")
+    ((counted,),) = database.execute("SELECT count() FROM valid_recommendations")
+    # An old server leaves out columns that it takes for unneeded, and then misses them.
+    assert len(rows) == len(whole) == int(str(counted))
+    return sorted(str(name) for (name,) in rows)
+
+
+def _taken_over(fence_ms: int) -> Ownership:
+    """By the west, from the east, whose answers of partition 3 count up to the fence."""
+    past = [PastEpoch(epoch=16, owner="east", fences={3: fence_ms})]
+    return Ownership(origin="east", epoch=32, owner="west", past=past, command_id="promote")
 
 
 def blocks(batch: Sequence[FakeRecord], region: str):

@@ -21,7 +21,11 @@ class TestOnDebiansClickHouse(ArchiveContract):
             yield database
 
     def test_an_old_server_gets_what_it_can_take(self, empty) -> None:
-        assert migrate.apply(empty.execute) == ["0001_tables.sql", "0003_views.sql"]
+        assert migrate.apply(empty.execute) == [
+            "0001_tables.sql",
+            "0003_views.sql",
+            "0004_valid.sql",
+        ]
 
 
 def test_migrate_makes_the_database_and_says_what_it_did(clickhouse) -> None:

@@ -54,7 +54,8 @@ def database(clickhouse) -> Iterator[OnServer]:
         database.archive(
             [
                 records.item(now_ms),
-                records.slate(now_ms),
+                records.ownership(now_ms),
+                records.slate(now_ms, epoch=33),
                 records.event(
                     now_ms, kind="impression", event_id="2", epoch=16, position=0, **shown
                 ),

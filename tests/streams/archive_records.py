@@ -52,6 +52,7 @@ def slate(
     issued_at_ms: int,
     *,
     topic: str = "recommendations",
+    partition: int = 3,
     items: tuple[str, ...] = ("item-1", "item-2"),
     **fields: Any,
 ) -> FakeRecord:
@@ -97,7 +98,7 @@ def slate(
     return FakeRecord(
         encode(message),
         topic=topic,
-        partition=3,
+        partition=partition,
         timestamp_ms=issued_at_ms,
         headers=headers.encode(),
     )
@@ -187,7 +188,15 @@ def ownership(written_at_ms: int, *, topic: str = "region-ownership") -> FakeRec
         command_id="promote-1",
         reason="east is dark",
     )
-    return FakeRecord(encode(message), topic=topic, timestamp_ms=written_at_ms)
+    return owned(message, topic=topic, timestamp_ms=written_at_ms)
+
+
+def owned(
+    message: Ownership, *, topic: str = "region-ownership", timestamp_ms: int = 1_700_000_000_000
+) -> FakeRecord:
+    """Any record of ownership."""
+    key = message.origin.encode()
+    return FakeRecord(encode(message), key=key, topic=topic, timestamp_ms=timestamp_ms)
 
 
 def one_of_each(now_ms: int) -> dict[topics.Topic, FakeRecord]:

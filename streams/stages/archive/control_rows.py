@@ -7,6 +7,7 @@ Called by `rows`. A record and its mirrored copy give the same row.
 from schemas.codec import SCHEMA_HEADER, M, MessageDecoder
 from schemas.control import Experiment, ModelRelease, Ownership, StateDigest
 from streams.lane.contract import Record
+from streams.region.ownership import check
 from streams.stages.archive.cells import content_hash, signed, time_ms, unsigned
 from streams.stages.archive.tables import (
     ExperimentRow,
@@ -77,10 +78,11 @@ def experiment_row(record: Record, _origin: str) -> ExperimentRow | None:
 
 
 def region_ownership_row(record: Record, _origin: str) -> RegionOwnershipRow | None:
-    """Raises RefusedError."""
+    """Raises RefusedError, as for a reader: what does not hold there must not hold in a view."""
     ownership = _decoded(_ownerships, record)
     if ownership is None:
         return None
+    check(ownership, (record.key() or b"").decode(errors="replace"))
     fences = [
         (past.epoch, partition, appended_at_ms)
         for past in ownership.past
