@@ -8,7 +8,8 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.identifiers import Natural, Surface, UserId
+from schemas.identifiers import ItemId, Natural, Surface, UserId
+from schemas.recommendations import AnyFallback, Arm, MadeFrom, ModelVersion
 
 Region = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -82,11 +83,32 @@ class UserDigest(msgspec.Struct, frozen=True, kw_only=True):
     newest_ms: int
 
 
-class StateDigest(msgspec.Struct, frozen=True, kw_only=True):
-    """The states of one slice of a partition's users, for the peer to compare."""
+class ScoredItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    item_id: ItemId
+    score: float
+
+
+class SampledSlate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a region would have shown for an ask that another one answers: made as that one makes
+    its own, to be compared with it, and published nowhere else. Fields are a Recommendation's.
+    """
+
+    recommendation_id: str
+    made_from: MadeFrom
+    model: ModelVersion | None
+    arms: list[Arm]
+    fallback: AnyFallback | None
+    items: list[ScoredItem]
+
+
+class StateDigest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The states of one slice of a partition's users, and some slates of any of its users that the
+    region made since its last list and did not publish; for the peer to compare.
+    """
 
     region: Region
     partition: int
     slice: int
     folded_to: dict[str, int]
     users: list[UserDigest]
+    slates: list[SampledSlate] = []

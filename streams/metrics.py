@@ -76,6 +76,11 @@ LATE_ASKS = Counter(
     " bound)",
     ["outcome"],
 )
+SAMPLED_SLATES = Counter(
+    "tidemill_sampled_slates",
+    "Slates that a standby made to compare and did not publish; fallback as of recommendations",
+    ["fallback"],
+)
 ARCHIVED_ROWS = Counter("tidemill_archived_rows", "Rows that ClickHouse took", ["table"])
 ARCHIVE_SKIPPED = Counter(
     "tidemill_archive_skipped", "Records that cannot be rows", ["topic", "reason"]

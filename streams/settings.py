@@ -125,6 +125,14 @@ class Settings(BaseSettings):
         description="slices of a partition's users, each in one record of at most 900 kB: some"
         " 9,000 users; the same in every region",
     )
+    sample_share: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="of the users, by hash: their asks are scored here though another region"
+        " answers them, to compare slates and to keep Triton warm; 0: none, and a promotion meets"
+        " a cold one",
+    )
     instance: str = Field(
         "",
         pattern=r"^[A-Za-z0-9._-]{0,200}$",

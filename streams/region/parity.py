@@ -1,4 +1,5 @@
-"""Which users two regions hold alike, from the lists of digests that both publish.
+"""Which users two regions hold alike, and whether they make the same slates, from the lists that
+both publish on state-digests.
 
 Under traffic no two regions have folded the same records at the same time, so users are compared
 one by one, and only where it is certain that both regions have folded the same of them. Pure;
@@ -9,13 +10,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from schemas.control import StateDigest
+from schemas.control import SampledSlate, StateDigest
 from schemas.identifiers import user_hash
+from schemas.recommendations import Recommendation
 
 DIVERGED = 2
 """Comparisons in a row in which a user must differ: once may be a record of the same millisecond
 that one region has folded and the other has not.
 """
+
+_HALF_BITS = 32
+"""A user's slice follows the lower bits of his hash, so the upper half tells who is sampled: some
+of every slice.
+"""
+_DIFFERING_KEPT = 100_000
+"""Of a region that was wiped all differ, and 10 MB of names say so well enough."""
+TIE = 1e-3
+"""Scores that differ by no more are a tie: a release computes in floats, in any order."""
 
 
 def slice_of(user_id: str, slices: int) -> int:
@@ -26,6 +37,11 @@ def slice_of(user_id: str, slices: int) -> int:
 def slice_at(now_s: float, slices: int, period_s: float) -> int:
     """The slice whose turn it is. It follows the clock, so regions list the same users."""
     return int(now_s // period_s) % slices
+
+
+def is_sampled(user_id: str, share: float) -> bool:
+    """Whether a standby scores this user's asks, where `share` (0 to 1) of all users are scored."""
+    return share > 0 and user_hash(user_id) >> _HALF_BITS < share * (1 << _HALF_BITS)
 
 
 class Compared(NamedTuple):
@@ -74,14 +90,17 @@ def _both_folded_before(one: Mapping[str, int], other: Mapping[str, int]) -> flo
 
 
 class Parity:
-    """What the lists of two regions have said so far. Called by one thread."""
+    """What the lists of two regions have said so far. Who is alike is counted, who differs is
+    remembered, 100,000 of them at most. Called by one thread.
+    """
 
     def __init__(self, one: str, other: str) -> None:
         self._regions = one, other
         self._unpaired: dict[tuple[int, int], dict[str, StateDigest]] = {}
         self._differed: Counter[str] = Counter()
         """How often in a row a user differed."""
-        self._equal: set[str] = set()
+        self._equal: dict[tuple[int, int], int] = {}
+        """(partition, slice) -> users that were alike."""
         self.pairs = 0
         """Lists compared."""
 
@@ -94,20 +113,22 @@ class Parity:
             pair[made.region] = made
             if len(pair) == len(self._regions):
                 one, other = pair.values()
-                self._take(compare(one, other))
+                self._take((made.partition, made.slice), compare(one, other))
                 pair.clear()
 
-    def _take(self, found: Compared) -> None:
+    def _take(self, place: tuple[int, int], found: Compared) -> None:
         self.pairs += 1
         for user_id in found.equal:
             self._differed.pop(user_id, None)
-        self._differed.update(found.differing)
-        self._equal = (self._equal | found.equal) - found.differing
+        for user_id in found.differing:
+            if user_id in self._differed or len(self._differed) < _DIFFERING_KEPT:
+                self._differed[user_id] += 1
+        self._equal[place] = len(found.equal)
 
     @property
     def equal(self) -> int:
-        """Users that were alike when they were last compared."""
-        return len(self._equal)
+        """Users that were alike when their slice was last compared."""
+        return sum(self._equal.values())
 
     @property
     def differing(self) -> frozenset[str]:
@@ -118,3 +139,75 @@ class Parity:
     def diverged(self) -> frozenset[str]:
         """Users whose states are not the same and will not become so: a join mends them."""
         return frozenset(user for user, times in self._differed.items() if times >= DIVERGED)
+
+
+class SlatesCompared(NamedTuple):
+    """Of the slates that a standby made: `answered` are those whose ask the owner answered by
+    itself, `comparable` of them were made from the same by both, and `equal` are alike then. Of a
+    comparable one that is not, `differing` has the id.
+    """
+
+    sampled: int
+    answered: int
+    comparable: int
+    equal: int
+    differing: frozenset[str]
+
+    @property
+    def comparable_share(self) -> float | None:
+        """Of the answered; the rest was made from another state, release or catalogue, because
+        the two regions read records in other batches. None where none was answered.
+        """
+        return self.comparable / self.answered if self.answered else None
+
+
+def compare_slates(
+    sampled: Iterable[SampledSlate], published: Iterable[Recommendation]
+) -> SlatesCompared:
+    """What a standby made against what the owner published. Holds what was sampled in memory;
+    `published` may be read as it is asked for, and those of other asks are left out.
+
+    One id may stand for several slates on either side: an event that was sent again, or an ask
+    that was answered at two epochs. Each comparable pair of them must be equal.
+    """
+    mine: dict[str, list[SampledSlate]] = {}
+    for slate in sampled:
+        mine.setdefault(slate.recommendation_id, []).append(slate)
+    answered, comparable, differing = set(), set(), set()
+    for theirs in published:
+        identity = theirs.recommendation_id
+        for slate in mine.get(identity, ()):
+            answered.add(identity)
+            if _made_from(slate) != _made_from(theirs):
+                continue
+            comparable.add(identity)
+            if not _alike(_scores(slate), _scores(theirs)):
+                differing.add(identity)
+    return SlatesCompared(
+        len(mine),
+        len(answered),
+        len(comparable),
+        len(comparable) - len(differing),
+        frozenset(differing),
+    )
+
+
+def _made_from(slate: SampledSlate | Recommendation) -> tuple[object, ...]:
+    return slate.made_from, slate.model, slate.arms, slate.fallback
+
+
+def _scores(slate: SampledSlate | Recommendation) -> list[tuple[str, float]]:
+    return [(item.item_id, item.score) for item in slate.items]
+
+
+def _alike(one: list[tuple[str, float]], other: list[tuple[str, float]]) -> bool:
+    """The same items with the same scores in the same places, up to ties: where the items of a
+    place differ, their scores do not, and an item that both have has the same score in both.
+    """
+    if len(one) != len(other):
+        return False
+    in_other = dict(other)
+    return all(
+        abs(score - at_place) <= TIE and abs(score - in_other.get(item, score)) <= TIE
+        for (item, score), (_, at_place) in zip(one, other, strict=True)
+    )

@@ -11,8 +11,10 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.codec import encode, schema_header
+from schemas.control import SampledSlate, ScoredItem
 from schemas.identifiers import recommendation_id
 from schemas.recommendations import (
+    Arm,
     Cause,
     CauseKey,
     Fallback,
@@ -21,6 +23,7 @@ from schemas.recommendations import (
     ModelVersion,
     ReadFrom,
     Recommendation,
+    SlateItem,
 )
 from schemas.serving import MODEL
 from schemas.state import UserState
@@ -62,6 +65,17 @@ class Answered(NamedTuple):
     """Late ones that nobody could score yet."""
 
 
+class _Slate(NamedTuple):
+    """What is the same whether it is published or only compared."""
+
+    recommendation_id: str
+    items: list[SlateItem]
+    model: ModelVersion | None
+    arms: list[Arm]
+    fallback: Fallback | None
+    made_from: MadeFrom
+
+
 class _Shared(msgspec.Struct, frozen=True):
     """What the answers of a batch have in common."""
 
@@ -89,7 +103,7 @@ class Answering:
         late: Late,
     ) -> Answered:
         """`epochs` and `answered_before_ms` by origin, of every origin that the asks have."""
-        planned = [self._plan(ask, states(ask.event.user_id)) for ask in asks]
+        planned = [self.plan(ask, states(ask.event.user_id)) for ask in asks]
         scored = await self._score(planned, late)
         writers = {
             origin: HeaderWriter(origin, epoch, answered_before_ms[origin])
@@ -111,7 +125,17 @@ class Answering:
                 answered.answers.append(self._answer(plan, result, shared))
         return answered
 
-    def _plan(self, ask: Ask, state: UserState) -> Planned:
+    async def sample(self, planned: Sequence[Planned]) -> list[SampledSlate]:
+        """What would be shown for asks that another region answers. Nobody waits for it."""
+        scored = await self._deadlines.sample(planned)
+        catalogue = self._known.catalogue.digest
+        return [
+            _sampled(self._slate(plan, result, catalogue))
+            for plan, result in zip(planned, scored, strict=True)
+        ]
+
+    def plan(self, ask: Ask, state: UserState) -> Planned:
+        """Who scores this ask, and what is asked of him; by what is known now."""
         event = ask.event
         limit = event.limit or self._settings.slate_size
         return Planned(
@@ -128,12 +152,10 @@ class Answering:
     def _answer(self, plan: Planned, scored: Scored, shared: _Shared) -> Answer:
         ask, event = plan.ask, plan.ask.event
         user_id, surface, event_id, kind = event.user_id, event.surface, event.event_id, event.kind
-        fallback, candidates = self._or_fallback(plan, scored)
-        identity = recommendation_id(user_id, event_id, surface)
-        version = None if fallback else plan.version
+        slate = self._slate(plan, scored, shared.catalogue)
         region = self._settings.region
         recommendation = Recommendation(
-            recommendation_id=identity,
+            recommendation_id=slate.recommendation_id,
             user_id=user_id,
             surface=surface,
             issued_at_ms=shared.issued_at_ms,
@@ -143,23 +165,11 @@ class Answering:
                 at_ms=event.at_ms,
                 appended_at_ms=ask.appended_at_ms,
             ),
-            items=choose(
-                recommendation_id=identity,
-                candidates=candidates,
-                state=plan.wanted.state,
-                items=self._known.catalogue,
-                limit=plan.limit,
-                now_ms=ask.appended_at_ms,
-            ),
-            model=None if version is None else ModelVersion(name=MODEL, version=version),
-            arms=self._known.experiments.arms(user_id, surface),
-            fallback=fallback,
-            made_from=MadeFrom(
-                state=state_digest(plan.wanted.state),
-                catalogue=shared.catalogue,
-                vectors=_NO_VECTORS,
-                fold=FOLD_DIGEST,
-            ),
+            items=slate.items,
+            model=slate.model,
+            arms=slate.arms,
+            fallback=slate.fallback,
+            made_from=slate.made_from,
             region=region,
             origin=ask.origin,
             epoch=shared.epochs[ask.origin],
@@ -175,7 +185,35 @@ class Answering:
             [_SCHEMA, *shared.writers[ask.origin].headers(cause)],
             shared.partition,
         )
-        return Answer(record, surface, fallback, version or "", ask.appended_at_ms)
+        version = "" if slate.model is None else slate.model.version
+        return Answer(record, surface, slate.fallback, version, ask.appended_at_ms)
+
+    def _slate(self, plan: Planned, scored: Scored, catalogue: str) -> _Slate:
+        """`catalogue` is the digest of the one that it is chosen from, which is today's."""
+        event, state = plan.ask.event, plan.wanted.state
+        fallback, candidates = self._or_fallback(plan, scored)
+        identity = recommendation_id(event.user_id, event.event_id, event.surface)
+        version = None if fallback else plan.version
+        return _Slate(
+            identity,
+            choose(
+                recommendation_id=identity,
+                candidates=candidates,
+                state=state,
+                items=self._known.catalogue,
+                limit=plan.limit,
+                now_ms=plan.ask.appended_at_ms,
+            ),
+            None if version is None else ModelVersion(name=MODEL, version=version),
+            self._known.experiments.arms(event.user_id, event.surface),
+            fallback,
+            MadeFrom(
+                state=state_digest(state),
+                catalogue=catalogue,
+                vectors=_NO_VECTORS,
+                fold=FOLD_DIGEST,
+            ),
+        )
 
     def _or_fallback(
         self, plan: Planned, scored: Scored
@@ -187,3 +225,14 @@ class Answering:
         return fallback, popular_candidates(
             self._known.catalogue.popular(), wanted.exclude, wanted.k
         )
+
+
+def _sampled(slate: _Slate) -> SampledSlate:
+    return SampledSlate(
+        recommendation_id=slate.recommendation_id,
+        made_from=slate.made_from,
+        model=slate.model,
+        arms=slate.arms,
+        fallback=slate.fallback,
+        items=[ScoredItem(item_id=item.item_id, score=item.score) for item in slate.items],
+    )

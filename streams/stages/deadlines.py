@@ -50,6 +50,23 @@ class Deadlines:
             results[place] = result
         return results
 
+    async def sample(self, planned: Sequence[Planned]) -> list[Scored]:
+        """What would have come of each in time; those who wait for their own slate go before them.
+
+        For asks that another region answers, so their age says nothing.
+        """
+        results = [_NO_VERSION] * len(planned)
+        places = [place for place, plan in enumerate(planned) if plan.version and not plan.is_cold]
+        scored = await _by_version(
+            [planned[place] for place in places],
+            lambda wanted, version: self._scorer.score_late(
+                wanted, version, self._deadline_ms, self._deadline_ms
+            ),
+        )
+        for place, result in zip(places, scored, strict=True):
+            results[place] = result
+        return results
+
     def _by_age(self, planned: Sequence[Planned]) -> tuple[list[int], list[int], list[int]]:
         """Places of those read in the first half of their deadline, in the second, and late."""
         early, hurried, late = [], [], []

@@ -1,4 +1,5 @@
-"""The lists of digests by which regions see that they hold the same states.
+"""The lists of digests by which regions see that they hold the same states; slates of a standby's
+sample ride along.
 
 One slice of a partition's users at a time, by the clock; the list rides in the transaction of a
 batch. All users have to be looked through for a slice, so that is done a piece at a time, between
@@ -6,10 +7,13 @@ batches. Called by `recommend` in the event loop's thread.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from schemas.codec import encode, schema_header
-from schemas.control import StateDigest, UserDigest
+from schemas.control import SampledSlate, StateDigest, UserDigest
 from schemas.topics import STATE_DIGESTS
 from streams.lane.contract import Produced
 from streams.region.parity import slice_at, slice_of
@@ -43,7 +47,14 @@ class _UnderWay:
 class Digests:
     """Of one partition."""
 
-    def __init__(self, settings: Settings, partition: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        partition: int,
+        slates: Callable[[], list[SampledSlate]] = list,
+    ) -> None:
+        """`slates` gives those of the sample that were made since it was called last."""
+        self._slates = slates
         self._region = settings.region
         self._partition = partition
         self._slices = settings.digest_slices
@@ -98,15 +109,17 @@ class Digests:
         return is_last
 
     def _finish(self, made: _UnderWay) -> None:
-        value = encode(
-            StateDigest(
-                region=self._region,
-                partition=self._partition,
-                slice=made.slice,
-                folded_to=made.folded_to,
-                users=[made.users[user_id] for user_id in sorted(made.users)],
-            )
+        listed = StateDigest(
+            region=self._region,
+            partition=self._partition,
+            slice=made.slice,
+            folded_to=made.folded_to,
+            users=[made.users[user_id] for user_id in sorted(made.users)],
+            slates=self._slates(),
         )
+        value = encode(listed)
+        if listed.slates and len(value) > _LARGEST_BYTES:
+            value = encode(msgspec.structs.replace(listed, slates=[]))  # users come first
         if len(value) > _LARGEST_BYTES:
             log.error(
                 "partition %d: slice %d has %d users, too many for a record of state-digests;"

@@ -20,6 +20,7 @@ from streams.stages.asks import Ask, DueAsks, Order, Place, keep_newest
 from streams.stages.digests import Digests
 from streams.stages.late import Late
 from streams.stages.recent import RecentAsks
+from streams.stages.sample import Sample
 from streams.state.flushing import FlushCycle
 from streams.state.fold import fold
 from streams.state.join import join
@@ -37,6 +38,8 @@ class Intake:
 
     asks: dict[Place, Ask] = field(default_factory=dict)
     """The newest of each place that is this region's to answer and has no answer yet."""
+    sampled: dict[Place, Ask] = field(default_factory=dict)
+    """The newest of each place that another region answers, of the users in the sample."""
     dead_letters: list[Produced] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     """(topic, reason) of each dead letter, to be counted once they are committed."""
@@ -70,7 +73,8 @@ class Partition:
         other's, and by a common time they would be forgotten at once.
         """
         self.due = DueAsks()
-        self.digests = Digests(settings, number)
+        self.sample = Sample(settings)
+        self.digests = Digests(settings, number, self.sample.take)
         self.folded_to: dict[str, int] = {}
         """Origin -> the append time of the last of its records that was folded here."""
         self.late = Late(settings.lag_bound_s)
@@ -158,7 +162,7 @@ class Partition:
 
     def _take(self, topic: str, records: Sequence[Record], taken: Intake) -> None:
         origin = self._origins[topic]
-        asking = self._asking if origin in self.epochs else ()
+        is_owned = origin in self.epochs
         taken.first_appended_ms.setdefault(origin, records[0].timestamp()[1])
         unknown = self._decoder.unknown_fields
         for record in records:
@@ -172,9 +176,15 @@ class Partition:
                 if origin == self._region:
                     self._forward(record, event, taken)
                 continue  # a mirrored one is forwarded in its own region
-            if event.kind in asking and self._is_open(origin, event, appended_at_ms):
-                ask = Ask(event, origin, appended_at_ms, topic, record.offset())
-                keep_newest(taken.asks, ask)
+            if event.kind not in self._asking:
+                continue
+            if is_owned:
+                asks, is_taken = taken.asks, self._is_open(origin, event, appended_at_ms)
+            else:
+                asks = taken.sampled
+                is_taken = self.sample.takes(event.user_id, among=asks)
+            if is_taken:
+                keep_newest(asks, Ask(event, origin, appended_at_ms, topic, record.offset()))
         self._folded(origin, appended_at_ms)
         if unknown != self._decoder.unknown_fields:
             found = self._decoder.unknown_fields - unknown

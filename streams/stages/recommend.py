@@ -114,6 +114,11 @@ class Recommend:
         )
         self._step.pop(batch.slot, None)
         partition.due.put_back(still_due)
+        partition.sample.begin(
+            intake.sampled,
+            lambda ask: self._answering.plan(ask, partition.users.get(ask.event.user_id)),
+            self._answering.sample,
+        )
         self._done[batch.slot] = _Done(intake, answers)
         return Outcome(
             produce=[
@@ -166,6 +171,7 @@ class Recommend:
         partition = self._partitions.pop(slot, None)
         if partition is not None:
             partition.late.close()
+            partition.sample.close()
         self._done.pop(slot, None)
         self._step.pop(slot, None)
 

@@ -11,17 +11,23 @@ import pytest
 
 from schemas.codec import encode
 from schemas.control import ModelRelease, Ownership, Served
+from schemas.events import Click
+from schemas.identifiers import item_hash
 from schemas.recommendations import AnswerHeaders, Recommendation
 from schemas.serving import MODEL
-from schemas.topics import MODEL_RELEASES, REGION_OWNERSHIP
+from schemas.state import EMPTY
+from schemas.topics import ITEM_UPDATES, MODEL_RELEASES, REGION_OWNERSHIP
 from streams.lane.contract import Run
 from streams.lane.forwarding import partition_of
 from streams.region.copies import Copy
-from streams.scoring.candidates import Scored
+from streams.region.parity import compare_slates
+from streams.scoring.candidates import Candidate, Scored
 from streams.settings import Settings
 from streams.stages.answering import Answer, Answered, Answering
+from streams.stages.asks import Ask
 from streams.stages.intake import Intake, Partition
 from streams.stages.known import Known
+from streams.state.fold import fold
 from streams.state.store import Store
 from streams.topology import RECOMMEND
 from tests.streams.records import FakeRecord
@@ -169,3 +175,36 @@ def test_who_has_no_history_is_cold_and_costs_no_request(answers: Answers) -> No
     assert recommendation(found).fallback == "cold_user"
     assert recommendation(found).model is None
     assert not scorer.asked
+
+
+def test_a_sample_is_the_slate_that_would_have_been_published(answers: Answers) -> None:
+    """The same ask of the same state, answered by an owner and sampled by a standby."""
+
+    class Triton(SilentTriton):
+        async def score(self, wanted: Any, *_: Any) -> list[Scored]:
+            return [Scored([Candidate(item_hash("i1"), 0.5, "transitions")]) for _ in wanted]
+
+        async def score_late(self, wanted: Any, *_: Any) -> list[Scored]:
+            return await self.score(wanted)
+
+    for scorer, fallback in ((Triton(), None), (SilentTriton(), "deadline")):
+        known = knowing("east")
+        known.catalogue.apply(
+            Copy(
+                ITEM_UPDATES.name, "east", 0, 0, 1, b"i1",
+                msgspec.json.encode({"item_id": "i1", "title": "One", "at_ms": 1}), [],
+            )
+        )  # fmt: skip
+        record = click("a")
+        (found,) = answers(known, scorer, [record]).answers
+        published = recommendation(found)
+        answering = Answering(SETTINGS, known, scorer)
+        event = msgspec.json.decode(record.value() or b"", type=Click)
+        ask = Ask(event, "east", record.timestamp()[1], "user-events", 0)
+        state = fold(EMPTY, event, record.timestamp()[1])
+        sampled = asyncio.run(answering.sample([answering.plan(ask, state)]))
+        assert sampled[0].fallback == published.fallback == fallback
+        assert compare_slates(sampled, [published]) == (1, 1, 1, 1, frozenset())
+        assert [item.item_id for item in sampled[0].items] == [
+            item.item_id for item in published.items
+        ]

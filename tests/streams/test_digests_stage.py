@@ -17,6 +17,7 @@ from streams.state.fold import fold
 from streams.state.store import Store
 from streams.state.users import Users
 from tests.streams.state_records import START_MS, event_of
+from tests.streams.test_sample import slate
 
 SLICES = 4
 PERIOD_S = 10.0
@@ -120,3 +121,27 @@ def test_a_list_that_no_record_can_hold_is_left_out_with_a_sentence(
     settings = SETTINGS.model_copy(update={"digest_slices": 1})
     assert not made(Digests(settings, 0), users, 0.0)
     assert "raise TIDEMILL_DIGEST_SLICES" in caplog.text
+
+
+def test_slates_of_the_sample_ride_along_once(users: Users) -> None:
+    waiting = [[slate("e1"), slate("e2")], []]
+    digests = Digests(SETTINGS, 0, lambda: waiting.pop(0))
+    (first,) = made(digests, users, 0.0)
+    assert first.slates == [slate("e1"), slate("e2")]
+    (second,) = made(digests, users, PERIOD_S)
+    assert second.slates == []
+
+
+def test_users_come_before_slates_where_a_record_cannot_hold_both(
+    open_store: Callable[..., Store],
+) -> None:
+    users = Users(open_store("many"))
+    state = fold(EMPTY, event_of(Click, "e"), START_MS)
+    for number in range(4_300):
+        users.put(f"{number:0128d}", state)
+    settings = SETTINGS.model_copy(update={"digest_slices": 1})
+    (one,) = made(Digests(settings, 0, lambda: [slate("e")] * 200), users, 0.0)
+    assert len(one.users) == 4_300
+    assert one.slates == []
+    (other,) = made(Digests(settings, 0, lambda: [slate("e")]), users, 0.0)
+    assert other.slates == [slate("e")]

@@ -15,6 +15,7 @@ from streams.lane.forwarding import partition_of
 from streams.settings import Settings
 from streams.stages.intake import Intake, Partition
 from streams.stages.recent import WINDOW_MS
+from streams.stages.sample import Sample
 from streams.state.digests import whole_digest
 from streams.state.store import Store
 from tests.streams.records import FakeRecord
@@ -308,3 +309,26 @@ def test_an_unknown_field_is_ignored(held: Held) -> None:
     found = take(event(shiny="new"), held())
     assert len(found.asks) == 1
     assert not found.refused
+
+
+def test_a_standby_takes_asks_of_the_sample_and_answers_none(held: Held) -> None:
+    """Folded like all others; who is not in the sample only where there is nobody else."""
+    standby = held()
+    standby.epochs = {"east": 16}
+    standby.sample = Sample(SETTINGS.model_copy(update={"sample_share": 1.0}))
+    found = taken(
+        standby,
+        FakeRecord(event(event_id="a"), topic="west.user-events", timestamp_ms=NOW_MS),
+        FakeRecord(event(event_id="b", kind="view"), topic="west.user-events"),
+        FakeRecord(event(event_id="c"), topic="west.user-events", timestamp_ms=NOW_MS + 1),
+    )
+    assert [ask.event.event_id for ask in found.sampled.values()] == ["c"]
+    assert not found.asks
+    assert len(standby.users.get("kim").history) > 0
+    mine = take(event(event_id="d"), standby)
+    assert [ask.event.event_id for ask in mine.asks.values()] == ["d"]
+    assert not mine.sampled
+    standby.epochs = {"east": 16, "west": 33}
+    promoted = take(event(event_id="e"), standby, topic="west.user-events")
+    assert [ask.event.event_id for ask in promoted.asks.values()] == ["e"]
+    assert not promoted.sampled
