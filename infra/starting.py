@@ -199,7 +199,12 @@ def _workers(
     stages = workers.names(recommend_workers or workers.recommend_count(home) or 1)
     asking.keep(
         home,
-        workers.described(local, stages, found.environment() | _region(settings)),
+        workers.described(
+            local,
+            stages,
+            found.environment() | _region(settings),
+            is_watched=bool(settings.peers),
+        ),
         log_limit_bytes=local.log_limit_bytes,
         ready_timeout_s=local.ready_timeout_s,
         report=report,

@@ -196,7 +196,8 @@ def _workers(local: LocalSettings) -> list[Worker]:
                 partitions=held,
             )
         )
-    return found + [_without_process(worker) for worker in kept.values()]
+    lost = (worker for worker in kept.values() if workers.stage_of(worker.name) is not None)
+    return found + [_without_process(worker) for worker in lost]
 
 
 def _kept(local: LocalSettings) -> dict[str, told.KeptWorker]:

@@ -27,6 +27,8 @@ from streams.topology import RECOMMEND, StageName
 METRICS_PORT = "TIDEMILL_METRICS_PORT"
 STATE_DIR = "TIDEMILL_STATE_DIR"
 INSTANCE = "TIDEMILL_INSTANCE"
+WATCHER = "standby"
+"""The process that tells a region's readiness (infra/watch_standby.py); no stage of the graph."""
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _POLL_S = 0.2
 
@@ -60,23 +62,32 @@ def recommend_count(home: Home) -> int:
 
 
 def described(
-    local: LocalSettings, stages: Mapping[str, StageName], environment: Mapping[str, str]
+    local: LocalSettings,
+    stages: Mapping[str, StageName],
+    environment: Mapping[str, str],
+    *,
+    is_watched: bool = False,
 ) -> list[Worker]:
-    """What is wanted of each, by its name. `environment` says where the servers are."""
+    """What is wanted of each, by its name. `environment` says where the servers are; `is_watched`
+    adds the watcher.
+    """
     home = local.place
     chosen = _known_ports(home)
     # All settings are part of the description: a worker that has others is replaced.
     names = (f"TIDEMILL_{name.upper()}" for name in Settings.model_fields)
     given = {name: os.environ[name] for name in names if name in os.environ}
+    processes: dict[str, StageName | None] = {**stages}
+    if is_watched:
+        processes[WATCHER] = None
     found = []
-    for name, stage in stages.items():
+    for name, stage in processes.items():
         if name not in chosen:
             chosen[name] = ports.free_port(frozenset(chosen.values()))
         own = _own(name, given, home) | {METRICS_PORT: str(chosen[name])}
         found.append(
             Worker(
                 name=name,
-                command=(sys.executable, "-m", "streams.worker", stage),
+                command=_command(stage),
                 env={**given, **environment, **own},
                 ports={METRICS_PORT: chosen[name]},
                 probe=_probe(stage, chosen[name]),
@@ -84,6 +95,11 @@ def described(
             )
         )
     return found
+
+
+def _command(stage: StageName | None) -> tuple[str, ...]:
+    program = ("infra.watch_standby",) if stage is None else ("streams.worker", stage)
+    return (sys.executable, "-m", *program)
 
 
 def _own(name: str, given: Mapping[str, str], home: Home) -> dict[str, str]:
@@ -133,7 +149,7 @@ def held(settings: Settings) -> int:
     return sum(len(member.assignment.topic_partitions) for member in group.members)
 
 
-def _probe(stage: StageName, port: int) -> Probe:
+def _probe(stage: StageName | None, port: int) -> Probe:
     """A recommend worker that owns something has read who owns what, the releases and the items."""
     url = f"http://{ports.HOST}:{port}/metrics"
     return (

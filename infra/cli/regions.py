@@ -8,6 +8,7 @@ from rich.table import Table
 from infra.cli.join import join
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings, region_settings
+from infra.peer_lists import Users
 from infra.regions import running
 from infra.standby import Origin, Readiness, readiness
 
@@ -23,7 +24,11 @@ def region() -> None:
 def status(
     *, json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False
 ) -> None:
-    """What each region here has applied of each origin, and why it could not take it over."""
+    """What each region here has applied of each origin, and why it could not take it over.
+
+    Users are compared as both regions have listed them over the last two rotations, see
+    TIDEMILL_DIGEST_S and TIDEMILL_DIGEST_SLICES; whom one lacks differs.
+    """
     meant = [region_settings(one) for one in running(local_settings())] or [region_settings()]
     found = [readiness(settings) for settings in meant]
     if json:
@@ -39,6 +44,8 @@ def status(
             tell(f"region {one.region} does not answer: {one.problem}")
         for origin in one.origins:
             tell(_sentence(one, origin))
+            if origin.users is not None:
+                tell(_users(origin.users))
 
 
 app.command()(join)
@@ -60,7 +67,19 @@ def _add(table: Table, found: Readiness, origin: Origin) -> None:
 
 
 def _sentence(found: Readiness, origin: Origin) -> str:
-    role = "owns" if origin.owner == found.region else "stands by for"
-    heard = "" if origin.heard_s is None else f"; heard {origin.heard_s:.1f} s ago"
+    is_owner = origin.owner == found.region
+    role = "owns" if is_owner else "stands by for"
     ready = "is ready" if origin.not_ready is None else f"is not ready: {origin.not_ready}"
-    return f"{found.region} {role} {origin.origin} and {ready}{heard}"
+    told = "" if origin.heard_s is None else f"; heard {origin.heard_s:.1f} s ago"
+    if not is_owner:
+        sampled = found.sampled
+        warm = {True: "warm", False: "cold", None: "asked for nothing"}[origin.is_warm]
+        told += f"; Triton is {warm} ({sampled.scored} sampled slates scored, {sampled.failed} not)"
+    return f"{found.region} {role} {origin.origin} and {ready}{told}"
+
+
+def _users(users: Users) -> str:
+    return (
+        f"  {users.compared} users compared with those of {users.peer}: {users.equal} equal, "
+        f"{users.differing} differ, {users.differing_twice} of them twice in a row"
+    )

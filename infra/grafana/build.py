@@ -9,6 +9,7 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from infra.grafana.engine import engine
+from infra.grafana.regions import regions
 from infra.grafana.service import service
 
 FOLDER = Path(__file__).parent / "dashboards"
@@ -17,7 +18,7 @@ FOLDER = Path(__file__).parent / "dashboards"
 def files() -> dict[Path, str]:
     """Every dashboard's path and text; the same code gives the same bytes."""
     encoder = JSONEncoder(sort_keys=True, indent=2)
-    pages = {"engine": engine(), "service": service()}
+    pages = {"engine": engine(), "regions": regions(), "service": service()}
     return {FOLDER / f"{name}.json": encoder.encode(page) + "\n" for name, page in pages.items()}
 
 

@@ -17,6 +17,7 @@ from infra.local.home import Home
 from infra.local.install import packages
 from infra.local.ports import HOST
 from infra.local.supervisor import Server
+from infra.prometheus import rules
 from infra.prometheus.config import render
 
 
@@ -87,7 +88,13 @@ def _prepare(home: Home, prometheus: Prometheus, config: Path) -> None:
     home.run.mkdir(parents=True, exist_ok=True)
     if not home.scrape_targets.exists():
         write_targets(home, [])
-    text = render(home.scrape_targets, scrape_interval_s=prometheus.scrape_interval_s)
+    alarms = home.run / "alarms.json"
+    alarms.write_text(rules.render())
+    text = render(
+        home.scrape_targets,
+        scrape_interval_s=prometheus.scrape_interval_s,
+        rules_files=[alarms],
+    )
     config.write_text(text)
 
 

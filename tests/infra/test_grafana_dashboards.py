@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import REGISTRY, Enum
 from prometheus_client.metrics import MetricWrapperBase
 
+from infra import standby_metrics
 from infra.grafana import build
 from infra.grafana.queries import panel_queries, plain_promql, plain_sql
 from infra.grafana.sources import CLICKHOUSE, PROMETHEUS
@@ -24,7 +25,9 @@ PROVISIONING = Path(build.__file__).parent / "provisioning"
 
 def known_series() -> set[str]:
     """Every series name that a worker or Prometheus itself can store."""
-    assert metrics.EVENTS  # what the dashboards read is registered by importing it
+    # What the dashboards read is registered by importing it.
+    assert metrics.EVENTS
+    assert standby_metrics.READY
     names = {"up"}
     for family in REGISTRY.collect():
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
@@ -61,7 +64,7 @@ def test_an_expression_parses_and_names_only_known_metrics(expression) -> None:
 @pytest.mark.parametrize("expression", PROMQL)
 def test_labels_that_are_grouped_by_exist(expression) -> None:
     labels = {"le"}
-    for metric in vars(metrics).values():
+    for metric in (*vars(metrics).values(), *vars(standby_metrics).values()):
         if isinstance(metric, BulkHistogram):
             labels.add(metric.label)
         elif isinstance(metric, MetricWrapperBase):

@@ -15,7 +15,7 @@ from tests.servers.workers import until
 REGIONS = ("east", "west")
 SERVERS = {"kafka", "triton", "clickhouse", "prometheus", "mirror"}
 WORKERS = {"recommend-1", "archive", "catalogue"}
-EVERYTHING = {*SERVERS, *WORKERS, "supervisor"}
+EVERYTHING = {*SERVERS, *WORKERS, "supervisor", "standby"}
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,7 @@ def test_each_region_has_all_of_its_own(told: str, home: Path, given: dict[str, 
     told_of = done(home, "region", "status", **given)
     assert "east stands by for west and is ready; heard" in told_of
     assert "west owns west and is ready" in told_of
+    assert "users compared with those of west" in told_of
     assert len(document(home, "region", "status", **given)) == 2
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, start_http_server
 
+from infra import standby_metrics
 from infra.clickhouse import migrate
 from infra.grafana import build
 from infra.grafana.queries import PanelQuery
@@ -24,13 +25,13 @@ DEADLINE_S = 90
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in build.FOLDER.glob("*.json")}
 LABELS = {
     "stage": "recommend", "fallback": "deadline", "partition": "0", "topic": "user-events",
-    "in": "hot",
+    "in": "hot", "found": "differing_twice", "outcome": "scored",
 }  # fmt: skip
 
 
 def work() -> None:
-    """Moves every metric that a worker declares, each once."""
-    for metric in vars(metrics).values():
+    """Moves every metric that a worker or the watcher declares, each once."""
+    for metric in (*vars(metrics).values(), *vars(standby_metrics).values()):
         if isinstance(metric, BulkHistogram):
             metric.observe("home", [1])
         if not isinstance(metric, Counter | Enum | Gauge | Histogram):
