@@ -16,7 +16,9 @@ GOLDEN = "golden.npz"
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a model comes from. `fingerprint` is the hash of the interactions it was fitted on."""
+    """Where a model comes from. `fingerprint` is the hash of the interactions it was fitted on,
+    `parts` are the sources of the blend.
+    """
 
     dataset: str
     fingerprint: str
@@ -24,6 +26,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     users: int
     seed: int
     seconds: float
+    parts: list[str] = []
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ stand beside them where they are asked for.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -19,20 +20,21 @@ from inference.data.split import Split
 from inference.errors import DataError
 from inference.evaluation.metrics import Metrics, metrics
 from inference.evaluation.protocols import Part, leave_one_out, time_split
-from inference.models.answer import answer
+from inference.models.answer import Model, answer
 from inference.models.blend import Blend
+from inference.models.fit import fit_transitions
 from inference.models.requests import request_of
-from inference.models.transitions import Transitions, TransitionSettings
-from inference.training.blend import fit_blend, with_ranker
+from inference.models.transitions import TransitionSettings
+from inference.training.blend import COUNTED, fit_blend, with_ranker
 from inference.training.train import train
 from schemas.serving import ITEMS, MAX_K
 
 Protocol = Literal["leave-one-out", "time-split"]
-MODEL = "transitions"
+MODEL = "blend"
 CONTENDERS = {
     "popularity": TransitionSettings(reach=1, read=0),
     "last-item": TransitionSettings(reach=1, read=1, damping=0),
-    MODEL: TransitionSettings(),
+    "transitions": TransitionSettings(),
 }
 Sequential = Callable[[Blend, Interactions, Split | None], Blend]
 """Fits a transformer on a log and joins it to the blend of that log."""
@@ -41,7 +43,7 @@ _USERS_AT_ONCE = 128
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """`results` are by contender; `fit_seconds` is that of our model."""
+    """`results` are by contender; `fit_seconds` is that of the transitions."""
 
     dataset: str
     protocol: Protocol
@@ -57,7 +59,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
     def metrics(self) -> dict[str, float]:
-        """Our model's, named as a release's manifest wants them: `hr@10` ..."""
+        """The blend's, named as a release's manifest wants them: `hr@10` ..."""
         found = msgspec.structs.asdict(self.results[MODEL])
         return {f"{name}@{self.k}": round(value, 5) for name, value in found.items()}
 
@@ -72,12 +74,13 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     next_items: int = 1,
     exclude_seen: bool = True,
     blend: bool = False,
+    parts: Sequence[str] = COUNTED,
     ablate: bool = False,
     sequential: Sequential | None = None,
 ) -> Evaluation:
     """`part` is for leave-one-out, `until_ms` and `next_items` for time-split. `blend` adds EASE
-    and the blend, `ablate` also the blend without each of its parts, its ranker fitted again;
-    `sequential` gives the blend one source more. Raises DataError.
+    and the blend of `parts`, `ablate` also the blend without each of its parts, its ranker fitted
+    again; `sequential` gives the blend one source more. Raises DataError.
     """
     if not 1 <= k <= MAX_K:
         raise DataError(f"k is {k}; 1 to {MAX_K} can be ranked")
@@ -88,11 +91,11 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
         split = leave_one_out(dataset, part)
     results: dict[str, Metrics] = {}
     for name, settings in CONTENDERS.items():
-        fitted = train(split.fit, settings=settings)
+        fitted = train(split.fit, fit=partial(fit_transitions, settings=settings))
         ranked = _ranked(split, fitted.model, k, exclude_seen=exclude_seen)
         results[name] = metrics(ranked, split.targets, len(fitted.items))
     for name, model in (
-        _blends(dataset, split, part, sequential, ablate=ablate) if blend or ablate else ()
+        _blends(dataset, split, part, parts, sequential, ablate=ablate) if blend or ablate else ()
     ):
         ranked = _ranked(split, model, k, exclude_seen=exclude_seen)
         results[name] = metrics(ranked, split.targets, len(fitted.items))
@@ -113,7 +116,13 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
 
 
 def _blends(
-    dataset: Interactions, split: Split, part: Part, sequential: Sequential | None, *, ablate: bool
+    dataset: Interactions,
+    split: Split,
+    part: Part,
+    parts: Sequence[str],
+    sequential: Sequential | None,
+    *,
+    ablate: bool,
 ) -> Iterator[tuple[str, Blend]]:
     """EASE, the blend and what is left of it. The ranker sees validation items only: those of
     leave-one-out, or, where these or later ones are the question, the last of what is fitted on.
@@ -124,8 +133,9 @@ def _blends(
         held = leave_one_out(dataset, "validation") if validation else leave_one_out(split.fit)
     except DataError:  # nobody has items to hold out, so all readings weigh the same
         held = None
-    whole = fit_blend(split.fit, held)
-    yield "ease", whole.only(("ease",))
+    whole = fit_blend(split.fit, held, parts)
+    if "ease" in parts:
+        yield "ease", whole.only(("ease",))
     if sequential is not None:
         whole = sequential(whole, split.fit, held)
         yield "transformer", whole.only(("transformer",))
@@ -135,9 +145,7 @@ def _blends(
         yield f"blend without {off}", with_ranker(left, held)
 
 
-def _ranked(
-    split: Split, model: Transitions | Blend, k: int, *, exclude_seen: bool
-) -> NDArray[np.int64]:
+def _ranked(split: Split, model: Model, k: int, *, exclude_seen: bool) -> NDArray[np.int64]:
     """(users, k) places in the log's item table, -1 where there is none."""
     hashes = split.log.item_hashes
     ascending = np.argsort(hashes)

@@ -12,36 +12,17 @@ Only interactions that turn to an item count, as history and as target.
 """
 
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
 from inference.data.interactions import Interactions
-from inference.data.split import Split
+from inference.data.split import Part, Split, leave_one_out
 from inference.errors import DataError
 
-Part = Literal["test", "validation"]
+__all__ = ["FIT_SHARE", "Part", "leave_one_out", "time_split"]
+
 FIT_SHARE = 0.9
 """Of the interactions, where a time-split is not told its moment."""
-
-
-def leave_one_out(dataset: Interactions, part: Part = "test") -> Split:
-    """Raises DataError if no user has three interactions."""
-    log = dataset.positive()
-    order, starts = log.by_user
-    held_out = np.zeros(len(log), np.bool_)
-    histories, targets = [], []
-    back = 1 if part == "test" else 2
-    for begin, end in pairwise(starts.tolist()):
-        if end - begin < 3:
-            continue
-        rows = order[begin:end]
-        held_out[rows[-2:]] = True
-        histories.append(rows[:-back])
-        targets.append(log.item[rows[-back]][None])
-    if not histories:
-        raise DataError(f"no user of {dataset.name} has three interactions to leave one out of")
-    return Split(log, log.select(~held_out), histories, targets)
 
 
 def time_split(

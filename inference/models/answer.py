@@ -18,6 +18,8 @@ from inference.models.vocabulary import to_hashes, to_images
 from schemas import serving
 
 Tensors = dict[str, NDArray[Any]]
+Model = Transitions | Blend
+"""What can be released: both are asked and answer alike."""
 
 INPUTS: dict[str, type[np.generic]] = {
     serving.HISTORY_ITEMS: np.uint64,
@@ -35,7 +37,7 @@ OUTPUTS: dict[str, type[np.generic]] = {
 }
 
 
-def answer(model: Transitions | Blend, request: Mapping[str, NDArray[Any]]) -> Tensors:
+def answer(model: Model, request: Mapping[str, NDArray[Any]]) -> Tensors:
     """One slate a row. Raises RequestError."""
     slates = model(**read_tensors(request, model.share.device))
     items, scores, sources, because = (table.cpu().numpy() for table in slates)

@@ -11,7 +11,8 @@ Called like `Transitions`, through `inference.models.answer`. Never reads ids, f
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from inference.data.interactions import POSITIVE_KINDS
-from inference.models.sparse import Sparse
+from inference.models.sparse import Sparse, Told
 from inference.models.transformer import Transformer
 from inference.models.transitions import NONE, Slates
 from inference.models.vocabulary import NO_IMAGE, Vocabulary
@@ -66,12 +67,31 @@ class Found(NamedTuple):
     retrieved: Tensor  # (users, items) bool
 
 
+class _Heard(NamedTuple):
+    """Histories as the sources take them; of each source one row of `trusts` a reading."""
+
+    history: Tensor  # (users, H) int64 images
+    place: Tensor  # (users, H) int64, -1 where an item is not read
+    age: Tensor  # (users, H) int64, of the items read 0 is the newest
+    trusts: Mapping[str, Tensor]  # (readings, users, H) float32 each
+    told: Mapping[str, Told]
+
+
+class _View(NamedTuple):
+    """The two features of a reading, (users, items) float32 each."""
+
+    relative: Tensor
+    stands: Tensor
+
+
 class Blend(nn.Module):
     """`weights` is (readings * FEATURES,), `share` (items,) as that of `Transitions`."""
 
     weights: Tensor
     share: Tensor
     positive: Tensor  # (256,) bool by kind code
+    heights: Tensor  # (retrieved + 1,) float32, what a place is worth; 0 behind the last
+    codes: Tensor  # (readings,) int64, places in SOURCES
 
     def __init__(
         self, vocabulary: Vocabulary, share: Tensor, sources: Mapping[str, Sparse],
@@ -90,47 +110,44 @@ class Blend(nn.Module):
         self.register_buffer("weights", even if weights is None else weights)
         self.register_buffer("share", share)
         self.register_buffer("positive", positive)
+        steps = torch.arange(self.retrieved)  # (retrieved,)
+        heights = 1 - torch.log1p(steps) / math.log1p(self.retrieved)  # (retrieved,)
+        codes = torch.tensor([SOURCES.index(reading.source) for reading in self.readings])
+        self.register_buffer("heights", nn.functional.pad(heights, (0, 1)))
+        self.register_buffer("codes", codes)
 
     @property
     def parts(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(reading.source for reading in self.readings))
 
+    @property
+    def counted(self) -> dict[str, Sparse]:
+        return {name: s for name, s in self.sources.items() if isinstance(s, Sparse)}
+
     def only(self, parts: Sequence[str]) -> "Blend":
         """The same sources with these parts switched on alone, all weights even again."""
         readings = [reading for reading in self.readings if reading.source in parts]
-        sources = {n: s for n, s in self.sources.items() if n in parts and isinstance(s, Sparse)}
+        sources = {name: s for name, s in self.counted.items() if name in parts}
         kept = self.transformer if SEQUENTIAL in readings else None
         return Blend(self.vocabulary, self.share, sources, readings, transformer=kept)
 
     def weighed(self, weights: Tensor) -> "Blend":
         """The same sources under these weights."""
-        sources = {name: s for name, s in self.sources.items() if isinstance(s, Sparse)}
-        return Blend(self.vocabulary, self.share, sources, self.readings, weights, self.transformer)
+        return Blend(
+            self.vocabulary, self.share, self.counted, self.readings, weights, self.transformer
+        )
 
     def joined_by(self, transformer: Transformer) -> "Blend":
         """With one source more; all weights are even again."""
-        sources = {name: s for name, s in self.sources.items() if isinstance(s, Sparse)}
         readings = (*self.readings, SEQUENTIAL)
-        return Blend(self.vocabulary, self.share, sources, readings, transformer=transformer)
+        return Blend(self.vocabulary, self.share, self.counted, readings, transformer=transformer)
 
     def find(self, history: Tensor, kinds: Tensor, times: Tensor, exclude: Tensor) -> Found:
         """What `forward` is given; every item that is not excluded has its features."""
-        place, age = self._read(history, kinds)  # (users, H) each
-        barred = self._barred(exclude)  # (users, items)
-        retrieved = torch.zeros_like(barred)  # (users, items)
-        features = []
-        for reading in self.readings:
-            scores = self._scores(reading, place, age, times).masked_fill(
-                barred, 0
-            )  # (users, items)
-            best, top = _top(scores, self.retrieved)  # (users, retrieved)
-            steps = torch.arange(self.retrieved, device=scores.device)  # (retrieved,)
-            height = 1 - torch.log1p(steps) / math.log1p(self.retrieved)  # (retrieved,)
-            height = torch.where(best > 0, height, 0)  # (users, retrieved)
-            stands = torch.zeros_like(scores).scatter_(1, top, height)  # (users, items)
-            features += [scores / best[:, :1].clamp(min=_LEAST_BEST), stands]
-            retrieved |= stands > 0
-        return Found(torch.stack(features, 2), retrieved)
+        heard = self._heard(history, kinds)
+        views = list(self._views(heard, times, self._barred(exclude)))
+        retrieved = torch.stack([view.stands for view in views]).amax(0) > 0  # (users, items)
+        return Found(torch.stack([table for view in views for table in view], 2), retrieved)
 
     @torch.inference_mode()
     def forward(
@@ -143,18 +160,23 @@ class Blend(nn.Module):
         """
         del values
         width = int(k.max())
-        found = self.find(history, kinds, times, exclude)
-        scores = (found.features @ self.weights).masked_fill(~found.retrieved, -1)  # (users, items)
-        best, items = _top(scores, min(width, len(self.vocabulary)))  # (users, width')
+        heard = self._heard(history, kinds)
+        views = list(self._views(heard, times, self._barred(exclude)))
+        total = torch.zeros_like(views[0].relative)  # (users, items)
+        retrieved = torch.zeros_like(total, dtype=torch.bool)  # (users, items)
+        for view, (of_score, of_height) in zip(views, self._weights(), strict=True):
+            total.add_(view.relative, alpha=of_score).add_(view.stands, alpha=of_height)
+            retrieved |= view.stands > 0
+        total.masked_fill_(~retrieved, -1)
+        best, items = _top(total, min(width, len(self.vocabulary)))  # (users, width')
         steps = torch.arange(items.shape[1], device=items.device)  # (width',)
         there = (best > 0) & (steps < k[:, None])  # (users, width')
-        at = items[:, :, None].expand(-1, -1, found.features.shape[2])  # (users, width', F)
-        says = found.features.gather(1, at) * self.weights  # (users, width', F)
-        reading = says.view(*items.shape, -1, FEATURES).sum(3).argmax(2)  # (users, width')
-        codes = torch.tensor(
-            [SOURCES.index(reading.source) for reading in self.readings], device=items.device
-        )  # (readings,)
-        because = self._because(history, kinds, items, reading)  # (users, width')
+        says = torch.stack([
+            view.relative.gather(1, items) * of_score + view.stands.gather(1, items) * of_height
+            for view, (of_score, of_height) in zip(views, self._weights(), strict=True)
+        ])  # (readings, users, width')  # fmt: skip
+        reading = says.argmax(0)  # (users, width')
+        because = self._because(heard, items, reading)  # (users, width')
 
         def padded(table: Tensor, absent: float) -> Tensor:
             kept = torch.where(there, table, absent)  # (users, width')
@@ -164,13 +186,23 @@ class Blend(nn.Module):
         reasons = images.clone()  # (users, width)
         images[:, : items.shape[1]][there] = self.vocabulary.images[items[there]]
         reasons[:, : items.shape[1]][there] = because[there]
-        return Slates(images, padded(best, 0.0), padded(codes[reading], NONE), reasons)
+        return Slates(images, padded(best, 0.0), padded(self.codes[reading], NONE), reasons)
 
-    def _read(self, history: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
-        """Places (users, H), -1 where an item is not read, and how old each is among the known."""
+    def _weights(self) -> list[list[float]]:
+        """(readings, FEATURES)."""
+        weights: list[list[float]] = self.weights.view(-1, FEATURES).tolist()
+        return weights
+
+    def _heard(self, history: Tensor, kinds: Tensor) -> _Heard:
         place = self.vocabulary.find(history)  # (users, H)
         place = torch.where(self.positive[kinds], place, -1)  # (users, H)
-        return place, (place >= 0).cumsum(1) - 1
+        age = (place >= 0).cumsum(1) - 1  # (users, H), of the known ones 0 is the newest
+        trusts, told = {}, {}
+        for name, source in self.counted.items():
+            readings = [reading for reading in self.readings if reading.source == name]
+            trusts[name] = torch.stack([_trust(reading, age) for reading in readings])
+            told[name] = source.told(place, trusts[name].amax(0) > 0)
+        return _Heard(history, place, age, trusts, told)
 
     def _barred(self, exclude: Tensor) -> Tensor:
         barred = self.vocabulary.find(exclude)  # (users, E)
@@ -181,26 +213,46 @@ class Blend(nn.Module):
         table[row, barred[row, at]] = True
         return table  # (users, items)
 
-    def _scores(self, reading: Reading, place: Tensor, age: Tensor, times: Tensor) -> Tensor:
-        if reading == SEQUENTIAL and self.transformer is not None:
-            return _following(self.transformer, place, age, times)  # (users, items)
-        if reading.source not in self.sources:
-            return self.share.expand(len(place), -1)  # (users, items)
-        source: Sparse = self.sources[reading.source]  # type: ignore[assignment]
-        return source.scores(place, _trust(reading, age))  # (users, items)
-
-    def _because(self, history: Tensor, kinds: Tensor, items: Tensor, reading: Tensor) -> Tensor:
-        """The history item that weighed most in the reading that did, (users, C) images."""
-        place, age = self._read(history, kinds)  # (users, H)
-        because = torch.full_like(items, NO_IMAGE)  # (users, C)
-        for number, read in enumerate(self.readings):
-            if read.source not in self.sources:
+    def _views(self, heard: _Heard, times: Tensor, barred: Tensor) -> Iterator[_View]:
+        """One for each reading; barred items, (users, items), are nothing in all of them."""
+        taken, counted = Counter[str](), self.counted
+        for reading in self.readings:
+            if reading == SEQUENTIAL and self.transformer is not None:
+                scores = _following(self.transformer, heard.place, heard.age, times)
+            elif (source := counted.get(reading.source)) is not None:
+                trust = heard.trusts[reading.source][taken[reading.source]]  # (users, H)
+                scores = source.scores(heard.told[reading.source], trust)
+            else:
+                yield self._popular(barred)
                 continue
-            source: Sparse = self.sources[read.source]  # type: ignore[assignment]
-            told, slot = source.told_by(place, _trust(read, age), items).max(2)  # (users, C)
-            chosen = (reading == number) & (told > 0)  # (users, C)
-            because = torch.where(chosen, history.gather(1, slot), because)
-        return because
+            taken[reading.source] += 1
+            scores.masked_fill_(barred, 0)  # (users, items)
+            best, top = _top(scores, self.retrieved)  # (users, retrieved)
+            height = torch.where(best > 0, self.heights[:-1], 0)  # (users, retrieved)
+            stands = torch.zeros_like(scores).scatter_(1, top, height)  # (users, items)
+            yield _View(scores / best[:, :1].clamp(min=_LEAST_BEST), stands)
+
+    def _popular(self, barred: Tensor) -> _View:
+        """Items are by popularity, so where one stands is counted and not sorted."""
+        rank = (~barred).cumsum(1, dtype=torch.int32) - 1  # (users, items)
+        rank = rank.clamp_(max=self.retrieved).masked_fill_(barred, self.retrieved)
+        stands = self.heights.index_select(0, rank.flatten()).view(rank.shape)  # (users, items)
+        scores = self.share.expand(len(barred), -1).masked_fill(barred, 0)  # (users, items)
+        return _View(scores / scores.amax(1, keepdim=True).clamp(min=_LEAST_BEST), stands)
+
+    def _because(self, heard: _Heard, items: Tensor, reading: Tensor) -> Tensor:
+        """The history item that weighed most in the reading that did, (users, C) images."""
+        nothing = torch.full_like(heard.history[:, :1], NO_IMAGE)  # (users, 1)
+        images = torch.cat([heard.history, nothing], 1)  # (users, H + 1)
+        slots = torch.full_like(items, heard.history.shape[1])  # (users, C)
+        for name, source in self.counted.items():
+            under = torch.full_like(items, -1)  # (users, C)
+            numbers = [n for n, read in enumerate(self.readings) if read.source == name]
+            for at, number in enumerate(numbers):
+                under[reading == number] = at
+            found = source.most(heard.told[name], heard.trusts[name], items, under)
+            slots = torch.minimum(slots, found)  # only one source was asked for each
+        return images.gather(1, slots)
 
 
 def _following(model: Transformer, place: Tensor, age: Tensor, times: Tensor) -> Tensor:

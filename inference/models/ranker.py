@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from inference.models.answer import read_tensors
 from inference.models.blend import Blend
@@ -33,22 +32,26 @@ def fit_ranker(blend: Blend, asked: Asked) -> Tensor:
     lists = [one for batch in batches for one in batch]
     if not lists:
         return torch.ones_like(blend.weights)
-    longest = max(len(features) for features in lists)
-    table = torch.stack([functional.pad(one, (0, 0, 0, longest - len(one))) for one in lists])
-    there = torch.tensor([len(one) for one in lists])[:, None] > torch.arange(longest)  # (U, C)
-    root = torch.ones_like(blend.weights, requires_grad=True)  # (F,), squared to stay above 0
+    table = torch.cat(lists).double()  # (C, F) of all users one after another
+    count = torch.tensor([len(one) for one in lists])  # (U,)
+    user = torch.repeat_interleave(count)  # (C,)
+    first = count.cumsum(0) - count  # (U,) where the held-out item stands
+    root = torch.ones(
+        table.shape[1], dtype=table.dtype, requires_grad=True
+    )  # (F,), squared to stay above 0
     search = torch.optim.LBFGS([root], max_iter=_STEPS, line_search_fn="strong_wolfe")
-    first = torch.zeros(len(lists), dtype=torch.int64)  # (U,) where the held-out item stands
 
     def loss() -> Tensor:
         search.zero_grad()
-        scores = (table @ root.square()).masked_fill(~there, -torch.inf)  # (U, C)
-        lost = functional.cross_entropy(scores, first) + _PULL * (root - 1).square().mean()
+        scores = table @ root.square()  # (C,)
+        # Features are at most 1 and weights stay small, so no exponential overflows.
+        total = torch.zeros(len(lists), dtype=table.dtype).index_add_(0, user, scores.exp())  # (U,)
+        lost = (total.log() - scores[first]).mean() + _PULL * (root - 1).square().mean()
         lost.backward()  # type: ignore[no-untyped-call]
         return lost
 
     search.step(loss)  # type: ignore[no-untyped-call]
-    return root.detach().square()
+    return root.detach().square().float()
 
 
 @torch.inference_mode()

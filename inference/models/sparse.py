@@ -2,51 +2,85 @@
 
 In CSR form: the successors of item a and their weights stand from starts[a] to starts[a + 1], by
 successor. `Transitions` holds the same three tensors.
+
+Entries are taken by `index_select`, which is several times as fast here as indexing.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+
+class Told(NamedTuple):
+    """What the items of some histories say: one entry for each item read and each that it speaks
+    for.
+    """
+
+    read: Tensor  # (R,) int64, place of each item read in the flat (users, H)
+    by: Tensor  # (T,) int64, which of those read speaks
+    of: Tensor  # (T,) int64, user * items + item spoken for
+    weights: Tensor  # (T,) float32
 
 
 class Sparse(nn.Module):
     starts: Tensor  # (items + 1,) int64
     successors: Tensor  # (entries,) int64, ascending within an item
     weights: Tensor  # (entries,) float32
-    keys: Tensor  # (entries,) int64, item and successor as one ascending number
 
     def __init__(self, starts: Tensor, successors: Tensor, weights: Tensor) -> None:
         super().__init__()
-        items = len(starts) - 1
-        source = torch.repeat_interleave(torch.arange(items), starts.diff())  # (entries,)
         self.register_buffer("starts", starts)
         self.register_buffer("successors", successors)
         self.register_buffer("weights", weights)
-        self.register_buffer("keys", source * items + successors, persistent=False)
 
     @property
     def items(self) -> int:
         return len(self.starts) - 1
 
-    def scores(self, places: Tensor, trust: Tensor) -> Tensor:
-        """`places` (users, H) with -1 for none, `trust` (users, H) what each is multiplied with;
-        gives the sum for every item, (users, items).
+    def told(self, places: Tensor, wanted: Tensor) -> Told:
+        """`places` is (users, H), -1 where there is no item; `wanted` (users, H) says what is read
+        of it.
         """
-        user, slot = ((places >= 0) & (trust > 0)).nonzero(as_tuple=True)  # (R,)
-        source = places[user, slot]  # (R,)
-        begin, count = self.starts[source], self.starts[source + 1] - self.starts[source]  # (R,)
-        reading = torch.repeat_interleave(torch.arange(len(source), device=source.device), count)
-        within = torch.arange(len(reading), device=source.device)
-        entry = begin[reading] + within - (count.cumsum(0) - count)[reading]  # (T,)
-        weight = self.weights[entry] * trust[user, slot][reading]  # (T,)
-        told = user[reading] * self.items + self.successors[entry]  # (T,)
-        summed = torch.zeros(len(places) * self.items, device=source.device)
-        return summed.index_add_(0, told, weight).view(len(places), self.items)
+        read = ((places >= 0) & wanted).flatten().nonzero()[:, 0]  # (R,)
+        source = places.flatten().index_select(0, read)  # (R,)
+        begin = self.starts.index_select(0, source)  # (R,)
+        count = self.starts.index_select(0, source + 1) - begin  # (R,)
+        end = count.cumsum(0)  # (R,)
+        by = torch.repeat_interleave(count)  # (T,)
+        steps = torch.arange(len(by), device=by.device)  # (T,)
+        entry = steps + (begin - end + count).index_select(0, by)  # (T,)
+        user = (read // places.shape[1] * self.items).index_select(0, by)  # (T,)
+        of = self.successors.index_select(0, entry) + user  # (T,)
+        return Told(read, by, of, self.weights.index_select(0, entry))
 
-    def told_by(self, places: Tensor, trust: Tensor, of: Tensor) -> Tensor:
-        """What each place says of each item in `of` (users, C): (users, C, H)."""
-        wanted = places[:, None, :] * self.items + of[:, :, None]  # (users, C, H)
-        if not len(self.keys):
-            return torch.zeros_like(wanted, dtype=torch.float32)
-        at = torch.searchsorted(self.keys, wanted.clamp(min=0)).clamp_(max=len(self.keys) - 1)
-        found = (self.keys[at] == wanted) & (places >= 0)[:, None, :]  # (users, C, H)
-        return torch.where(found, self.weights[at], 0) * trust[:, None, :]  # (users, C, H)
+    def scores(self, told: Told, trust: Tensor) -> Tensor:
+        """`trust` (users, H) is what each item read is multiplied with; gives the sum for every
+        item, (users, items).
+        """
+        each = trust.flatten().index_select(0, told.read)  # (R,)
+        said = told.weights * each.index_select(0, told.by)  # (T,)
+        summed = torch.zeros(len(trust) * self.items, device=trust.device)
+        return summed.index_add_(0, told.of, said).view(len(trust), self.items)
+
+    def most(self, told: Told, trusts: Tensor, items: Tensor, under: Tensor) -> Tensor:
+        """Which item of the history says most for each of `items` (users, C), the newest such:
+        slots (users, C), H where none does. `trusts` is (N, users, H), `under` (users, C) the one
+        of N that counts for each, -1 for none.
+        """
+        (users, candidates), length = items.shape, trusts.shape[2]
+        asked = (under >= 0).flatten().nonzero()[:, 0]  # (A,)
+        user = torch.arange(users, device=items.device)[:, None] * self.items  # (users, 1)
+        number = torch.full((users * self.items,), -1, device=items.device)
+        number[(items + user).flatten()[asked]] = asked
+        at = number.index_select(0, told.of)  # (T,)
+        kept = (at >= 0).nonzero()[:, 0]  # (S,) few of T
+        at = at.index_select(0, kept)  # (S,)
+        read = told.read[told.by[kept]]  # (S,)
+        said = told.weights[kept] * trusts.flatten(1)[under.flatten()[at], read]  # (S,)
+        strongest = torch.zeros(users * candidates, device=items.device)
+        strongest.scatter_reduce_(0, at, said, "amax")  # (users * C,)
+        told_by = (said > 0) & (said == strongest[at])  # (S,)
+        slots = torch.full((users * candidates,), length, device=items.device)
+        slots.scatter_reduce_(0, at[told_by], (read % length)[told_by], "amin")  # (users * C,)
+        return slots.view(users, candidates)

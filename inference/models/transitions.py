@@ -75,6 +75,10 @@ class Transitions(nn.Module):
         self.register_buffer("share", (popularity / popularity.max()).float())
         self.register_buffer("positive", positive)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return ("popular", "transitions")
+
     @torch.inference_mode()
     def forward(
         self, history: Tensor, kinds: Tensor, values: Tensor, times: Tensor, exclude: Tensor,

@@ -1,20 +1,20 @@
 """Fits the blend: its sources on an interaction log, its ranker on held-out validation items.
 
-The same logs and seed give the same model. Called by the evaluation, which `tidemill evaluate
---transformer` hands `with_transformer`.
+The same logs and seed give the same model. Called by `inference.training.train` for what is
+released and by the evaluation, which `tidemill evaluate --transformer` hands `with_transformer`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.data.interactions import Interactions
-from inference.data.split import Split
+from inference.data.split import Split, leave_one_out
 from inference.errors import DataError
 from inference.models.answer import Tensors, answer
-from inference.models.blend import Blend
+from inference.models.blend import READINGS, Blend
 from inference.models.ease import EaseSettings, fit_ease
 from inference.models.fit import by_popularity, fit_transitions
 from inference.models.ranker import fit_ranker
@@ -27,6 +27,8 @@ from inference.training.epochs import EpochSettings, fit_transformer
 from inference.training.sequences import Sequences
 from schemas.serving import ITEMS
 
+COUNTED = ("popular", "transitions", "ease")
+"""The parts that are counted; a transformer is fitted and joins them."""
 RANKER_USERS = 4_000
 """A ranker of ten weights needs no more; they are drawn evenly from all."""
 JUDGE_USERS = 2_000
@@ -37,29 +39,43 @@ _K = 10
 Asked = tuple[Tensors, NDArray[np.uint64]]
 
 
-def fit_blend(log: Interactions, held: Split | None) -> Blend:
+def fit_blend(log: Interactions, held: Split | None, parts: Sequence[str] = COUNTED) -> Blend:
     """`held` says what the ranker is fitted on: sources counted on `held.fit` are asked for its
     targets; None leaves even weights. The blend's own sources are counted on `log`. Raises
     DataError.
     """
-    blend = fit_sources(log)
+    blend = fit_sources(log, parts)
     if held is None:
         return blend
-    return blend.weighed(
-        with_ranker(blend if _learns_from(held, log) else fit_sources(held.fit), held).weights
-    )
+    learnt = blend if _learns_from(held, log) else fit_sources(held.fit, parts)
+    return blend.weighed(with_ranker(learnt, held).weights)
 
 
-def fit_sources(log: Interactions) -> Blend:
-    """The counting sources, with even weights. Raises DataError."""
+def fit_whole(log: Interactions, parts: Sequence[str] = COUNTED) -> Blend:
+    """What is released: sources counted on all of the log, under the weights that put each user's
+    newest item highest where the sources had not seen it. Raises DataError.
+    """
+    try:
+        held = leave_one_out(log)
+    except DataError:  # nobody has items to hold out, so all readings weigh the same
+        held = None
+    return fit_blend(log, held, parts)
+
+
+def fit_sources(log: Interactions, parts: Sequence[str] = COUNTED) -> Blend:
+    """The counting sources among `parts`, with even weights. Raises DataError."""
     log = log.positive()
     transitions = fit_transitions(log, TransitionSettings())
-    counted = Sparse(transitions.starts, transitions.successors, transitions.weights)
-    place = _places(log)
-    user = log.user.astype(np.int64)  # (rows,)
-    ease = fit_ease(user, place[log.item], len(transitions.vocabulary), EaseSettings())
-    sources = {"transitions": counted, "ease": ease}
-    return Blend(transitions.vocabulary, transitions.share, sources)
+    sources = {}
+    if "transitions" in parts:
+        sources["transitions"] = Sparse(
+            transitions.starts, transitions.successors, transitions.weights
+        )
+    if "ease" in parts:
+        user, place = log.user.astype(np.int64), _places(log)[log.item]  # (rows,) each
+        sources["ease"] = fit_ease(user, place, len(transitions.vocabulary), EaseSettings())
+    readings = [reading for reading in READINGS if reading.source in parts]
+    return Blend(transitions.vocabulary, transitions.share, sources, readings)
 
 
 def with_ranker(blend: Blend, held: Split | None) -> Blend:

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 
 from inference.data.interactions import Interactions
-from inference.models.transitions import Transitions
+from inference.models.answer import Model
 from schemas.releases import ReleaseItem, Training
+
+__all__ = ["Fitted", "Model"]
 
 
 @dataclass(frozen=True)
 class Fitted:
     """`items` are those that the model knows, in its own order: most popular first."""
 
-    model: Transitions
+    model: Model
     training: Training
     items: tuple[ReleaseItem, ...]
     fitted_on: Interactions

@@ -1,29 +1,31 @@
 """Fits the model on an interaction log, or on what had happened before a time.
 
 Pure but for the stopwatch: the same log, time and settings give the same model. Called by
-`tidemill train` and by the evaluation.
+`tidemill train` and, for the floors, by the evaluation.
 """
 
 import time
+from collections.abc import Callable
 
 from inference.data.interactions import Interactions
 from inference.errors import DataError
-from inference.models.fit import by_popularity, fit_transitions
-from inference.models.transitions import TransitionSettings
-from inference.training.fitted import Fitted
+from inference.models.fit import by_popularity
+from inference.training.blend import fit_whole
+from inference.training.fitted import Fitted, Model
 from schemas.releases import ReleaseItem, Training
 
-_USUAL = TransitionSettings()
+Fit = Callable[[Interactions], Model]
 
 
 def train(
     dataset: Interactions,
     *,
     until_ms: int | None = None,
-    settings: TransitionSettings = _USUAL,
+    fit: Fit = fit_whole,
     seed: int = 0,
 ) -> Fitted:
-    """`until_ms` keeps what happened at or after it out of the model, so that it can be replayed.
+    """`until_ms` keeps what happened at or after it out of the model, so that it can be replayed;
+    `fit` makes the model, by default the whole blend.
 
     Counting needs no chance; `seed` is recorded for models that do. Raises DataError.
     """
@@ -33,7 +35,7 @@ def train(
     log = (dataset if until_ms is None else dataset.until(until_ms)).positive()
     if not len(log):
         raise DataError(f"{dataset.name} has no interaction to fit on before {until_ms}")
-    model = fit_transitions(log, settings)
+    model = fit(log)
     known, counts = by_popularity(log)
     items = tuple(
         ReleaseItem(
@@ -51,5 +53,6 @@ def train(
         users=len(set(log.user.tolist())),
         seed=seed,
         seconds=round(time.monotonic() - started, 3),
+        parts=list(model.parts),
     )
     return Fitted(model, training, items, log)

@@ -17,7 +17,7 @@ FAMILIES = {
     "region": ("regions", "Who owns what, whether a standby is ready; a peer's states."),
     "replay": ("replay", "A real log as events, with a progress bar."),
     "recommend": ("recommend", "What one user would see, and why."),
-    "train": ("train", "Fit the model on a data set and write it as a release."),
+    "train": ("train", "Fit the blend on a data set and write it as a release."),
     "evaluate": ("evaluate", "Measure the model on a data set, beside the floors."),
     "release": ("release", "Serve a release: Triton first, then the workers."),
     "topics": ("topics", "Create the topics, or check them."),

@@ -1,5 +1,7 @@
-"""`tidemill train`: fit the model on a data set and write it as the next release."""
+"""`tidemill train`: fit the blend on a data set and write it as the next release."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -8,6 +10,7 @@ from inference.data import Interactions
 from inference.evaluation import evaluate
 from inference.releases import write
 from inference.training import train as fit
+from inference.training.blend import COUNTED, fit_whole
 from infra.cli.datasets import Data, Dataset, Until, read_log
 from infra.cli.moments import moment_ms
 from infra.cli.printing import print_json, tell
@@ -26,15 +29,20 @@ def train(
     measure: Annotated[
         bool, typer.Option("--evaluate/--no-evaluate", help="measure it first, leave-one-out")
     ] = True,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help=f"switch a part off, {', '.join(COUNTED)}; may be repeated"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="recorded in the release")] = 0,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
-    """Fit the model and write it as a release; `tidemill release` serves it."""
+    """Fit the blend and write it as a release; `tidemill release` serves it."""
     home = local_settings().place
     log = read_log(dataset, data, home)
     until_ms = None if until is None else moment_ms(log, until)
-    metrics = _metrics(log, until_ms) if measure else {}
-    fitted = fit(log, until_ms=until_ms, seed=seed)
+    parts = _parts(without or [])
+    metrics = _metrics(log, until_ms, parts) if measure else {}
+    fitted = fit(log, until_ms=until_ms, fit=partial(fit_whole, parts=parts), seed=seed)
     folder = write(fitted, home.releases, metrics)
     if json:
         print_json(
@@ -50,13 +58,24 @@ def train(
     training = fitted.training
     tell(
         f"{training.interactions} interactions of {training.users} users with "
-        f"{len(fitted.items)} items, fitted in {training.seconds:.1f} s"
+        f"{len(fitted.items)} items, {', '.join(training.parts)} fitted in "
+        f"{training.seconds:.1f} s"
     )
     if metrics:
         tell(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     tell(f"{MODEL} {folder.name} is in {folder}; `tidemill release` serves it")
 
 
-def _metrics(log: Interactions, until_ms: int | None) -> dict[str, float]:
+def _parts(without: Sequence[str]) -> tuple[str, ...]:
+    """What is left of the blend."""
+    if unknown := sorted({*without} - {*COUNTED}):
+        raise typer.BadParameter(f"--without {unknown[0]}: the parts are {', '.join(COUNTED)}")
+    left = tuple(part for part in COUNTED if part not in without)
+    if not left:
+        raise typer.BadParameter("--without: one part at least must be left")
+    return left
+
+
+def _metrics(log: Interactions, until_ms: int | None, parts: Sequence[str]) -> dict[str, float]:
     known = log if until_ms is None else log.until(until_ms)
-    return evaluate(known).metrics()
+    return evaluate(known, blend=True, parts=parts).metrics()

@@ -1,5 +1,7 @@
 """The door of the model: what it refuses, and how requests are taken together."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,10 @@ from hypothesis import strategies as st
 from inference.errors import ReleaseError, RequestError
 from inference.models import weights
 from inference.models.answer import answer, merge, split
+from inference.models.fit import fit_transitions
 from inference.models.requests import request_of
+from inference.models.transformer import Transformer, TransformerSettings
+from inference.models.transitions import TransitionSettings
 from inference.models.vocabulary import NO_IMAGE, Vocabulary, to_hashes, to_images
 from inference.training import train
 from schemas import serving
@@ -96,14 +101,44 @@ def test_values_travel_as_states_write_them():
     assert request[serving.HISTORY_VALUES][0, :2].tolist() == [0, round(4 / 5 * 65535)]
 
 
-def test_a_model_comes_back_from_its_file_and_bytes_are_the_same(tmp_path):
-    content = weights.encode(FITTED.model)
-    assert content == weights.encode(train(LOG).model)
+def joined():
+    torch.manual_seed(0)
+    model = Transformer(len(FITTED.items), TransformerSettings(dim=16, timed=False)).eval()
+    return FITTED.model.joined_by(model)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        FITTED.model,
+        FITTED.model.only(("popular", "ease")),
+        fit_transitions(LOG, TransitionSettings(reach=2)),
+        joined(),
+    ],
+    ids=["blend", "part", "transitions", "transformer"],
+)
+def test_a_model_comes_back_from_its_file_and_bytes_are_the_same(tmp_path, model):
+    content = weights.encode(model)
     (tmp_path / "model.npz").write_bytes(content)
     loaded = weights.load(tmp_path / "model.npz")
     assert weights.encode(loaded) == content
     for name, table in answer(loaded, asked([0, 3], 5)).items():
-        np.testing.assert_array_equal(table, answer(FITTED.model, asked([0, 3], 5))[name])
+        np.testing.assert_array_equal(table, answer(model, asked([0, 3], 5))[name])
+
+
+def test_the_same_log_gives_the_same_bytes():
+    assert weights.encode(train(LOG).model) == weights.encode(FITTED.model)
+
+
+def test_parts_of_two_models_are_refused(tmp_path):
+    tables = dict(np.load(io.BytesIO(weights.encode(joined()))))
+    np.savez(tmp_path / "model.npz", **{**tables, "transformer/last.weight": np.ones(3)})
+    with pytest.raises(ReleaseError, match=r"model\.npz: its parts do not fit together"):
+        weights.load(tmp_path / "model.npz")
+    del tables["ease/weights"]
+    np.savez(tmp_path / "model.npz", **tables)
+    with pytest.raises(ReleaseError, match="it lacks 'ease/weights"):
+        weights.load(tmp_path / "model.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not really", b"text"])

@@ -66,15 +66,15 @@ def test_a_catalogue_that_is_too_large_is_cut_to_its_most_popular():
 PLACES = st.lists(st.lists(st.integers(-1, 6), min_size=4, max_size=4), min_size=1, max_size=5)
 
 
+TRUST = torch.tensor([1.0, 0.5, 0.25, 0.0])
+
+
 @given(ROWS, PLACES)
 def test_scores_are_the_sum_of_what_each_item_told(rows, places):
     weights = fitted(rows, ridge=1)
     places = torch.tensor(places)
-    trust = torch.tensor([1.0, 0.5, 0.25, 0.0]).expand(places.shape)
-    every = torch.arange(7).expand(len(places), -1)
-    told = weights.told_by(places, trust, every)
-    scores = weights.scores(places, trust)
-    torch.testing.assert_close(told.sum(2), scores)
+    trust = TRUST.expand(places.shape)
+    scores = weights.scores(weights.told(places, trust > 0), trust)
     table = torch.from_numpy(dense(weights)).float()
     for user, read in enumerate(places.tolist()):
         by_hand = sum(
@@ -83,10 +83,32 @@ def test_scores_are_the_sum_of_what_each_item_told(rows, places):
         torch.testing.assert_close(scores[user], by_hand)
 
 
+@given(ROWS, PLACES)
+def test_who_says_most_is_the_newest_of_those_that_do(rows, places):
+    weights = fitted(rows, ridge=1)
+    places = torch.tensor(places)
+    trusts = torch.stack([TRUST, TRUST.flip(0)])[:, None].expand(2, *places.shape)
+    every = torch.arange(7).expand(len(places), -1)
+    under = every % 3 - 1  # some are asked of neither
+    found = weights.most(weights.told(places, trusts.amax(0) > 0), trusts, every, under)
+    table = torch.from_numpy(dense(weights)).float()
+    for user, read in enumerate(places.tolist()):
+        for item in range(7):
+            number = int(under[user, item])
+            said = [
+                float(trusts[number, user, n] * table[i, item]) if i >= 0 else 0.0
+                for n, i in enumerate(read)
+            ]
+            best = max(said) if number >= 0 else 0.0
+            assert found[user, item] == (said.index(best) if best > 0 else 4)
+
+
 def test_no_weights_at_all():
     none = Sparse(
         torch.zeros(4, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0)
     )
     places = torch.tensor([[0, 2, -1]])
-    assert none.scores(places, torch.ones(1, 3)).tolist() == [[0, 0, 0]]
-    assert not none.told_by(places, torch.ones(1, 3), torch.tensor([[1]])).any()
+    trust = torch.ones(1, 3)
+    told = none.told(places, trust > 0)
+    assert none.scores(told, trust).tolist() == [[0, 0, 0]]
+    assert none.most(told, trust[None], places, places * 0).tolist() == [[3, 3, 3]]

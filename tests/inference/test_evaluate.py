@@ -17,7 +17,7 @@ from tests.inference.logs import DAY_S, START_S, chains, log_of
 
 
 def test_a_circle_is_learnt_and_popularity_is_beaten():
-    found = evaluate(chains(), k=1)
+    found = evaluate(chains(), k=1, blend=True)
     assert found.results["transitions"].hr == 1
     assert found.results["last-item"].hr == 1
     assert found.results["popularity"].hr < 1

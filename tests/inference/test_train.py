@@ -1,10 +1,16 @@
 """What a training run leaves behind."""
 
+from functools import partial
+
 import pytest
 
 from inference.data import load
 from inference.errors import DataError
+from inference.models.answer import answer
+from inference.models.requests import request_of
 from inference.training import train
+from inference.training.blend import COUNTED, fit_whole
+from schemas.serving import SOURCE_CODES, SOURCES
 from tests.inference.logs import DAY_S, START_S, chains, log_of
 
 LOG = log_of({"ann": "a b c", "bob": "a c", "cy": "d a"})
@@ -16,6 +22,17 @@ def test_the_record_and_the_items():
     assert {item.item_id for item in fitted.items} == set("abcd")
     record = fitted.training
     assert (record.dataset, record.interactions, record.users) == ("small", 7, 3)
+
+
+def test_it_is_the_blend_and_each_part_can_be_left_out():
+    assert train(LOG).training.parts == ["popular", "transitions", "ease"]
+    for off in COUNTED:
+        parts = tuple(part for part in COUNTED if part != off)
+        fitted = train(chains(), fit=partial(fit_whole, parts=parts))
+        assert tuple(fitted.training.parts) == parts
+        order, starts = fitted.fitted_on.by_user
+        request = request_of(fitted.fitted_on, [order[starts[0] : starts[1]]], 5)
+        assert SOURCES.index(off) not in answer(fitted.model, request)[SOURCE_CODES]
 
 
 def test_the_future_is_left_out():

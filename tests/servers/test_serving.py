@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,28 @@ from tritonclient import grpc as triton_grpc
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from inference import arrays, releases
+from inference.data.split import leave_one_out
 from inference.errors import GoldenError, ServingError
 from inference.models.answer import answer
+from inference.models.fit import fit_transitions
 from inference.models.requests import request_of
+from inference.models.transitions import TransitionSettings
 from inference.releases.golden import difference, read
 from inference.releases.serving import infer
 from inference.training import train
 from schemas.identifiers import item_hash
 from schemas.releases import GOLDEN
-from schemas.serving import EXCLUDE, HISTORY_ITEMS, ITEMS, MAX_USERS, MODEL, SOURCE_CODES, K
+from schemas.serving import (
+    BECAUSE,
+    EXCLUDE,
+    HISTORY_ITEMS,
+    ITEMS,
+    MAX_USERS,
+    MODEL,
+    SCORES,
+    SOURCE_CODES,
+    K,
+)
 from tests.inference.logs import chains
 
 FITTED = train(chains(users=60, items=40, length=12))
@@ -89,6 +103,27 @@ def test_the_golden_outputs_come_out(served):
 def test_a_full_request_is_answered_as_in_process(served):
     request = real(range(MAX_USERS), k=20)
     assert same(served.ask(request), answer(FITTED.model, request))
+
+
+def test_what_is_served_is_what_was_judged(served):
+    """The evaluation asks the model itself; here the server answers, 32 users at a time."""
+    log = FITTED.fitted_on
+    held = leave_one_out(log)
+    for begin in range(0, len(held.histories), MAX_USERS):
+        request = request_of(log, held.histories[begin : begin + MAX_USERS], 10)
+        judged, found = answer(FITTED.model, request), served.ask(request)
+        for name in (ITEMS, SOURCE_CODES, BECAUSE):
+            np.testing.assert_array_equal(found[name], judged[name])
+        np.testing.assert_allclose(found[SCORES], judged[SCORES], rtol=1e-5)
+
+
+def test_a_release_of_the_first_format_is_still_served(served):
+    counted = train(FITTED.fitted_on, fit=partial(fit_transitions, settings=TransitionSettings()))
+    old = releases.write(counted, served.first.parent.parent, {})
+    releases.install(old, served.repository)
+    releases.load(served.url, ["1", old.name])
+    releases.check_golden(served.url, old, old.name)
+    releases.load(served.url, ["1"])
 
 
 def test_more_users_than_a_request_takes_are_refused(served):

@@ -4,6 +4,7 @@ from inference.data import Interactions
 from inference.errors import InferenceError
 from inference.releases import verify, versions, write
 from inference.training import train
+from inference.training.blend import COUNTED
 from infra import control
 from infra.cli.printing import tell
 from infra.local.home import Home
@@ -42,13 +43,14 @@ def _answering(settings: Settings) -> set[str]:
 
 
 def _version_of(home: Home, fingerprint: str) -> str | None:
-    """The newest release that was fitted on exactly this past."""
+    """The newest release of the whole blend that was fitted on exactly this past."""
     parent = home.releases / MODEL
     for version in reversed(versions(parent)):
         try:
             manifest: Manifest = verify(parent / str(version))
         except InferenceError:
             continue
-        if manifest.training.fingerprint == fingerprint:
+        made_of = manifest.training
+        if made_of.fingerprint == fingerprint and tuple(made_of.parts) == COUNTED:
             return manifest.version
     return None
