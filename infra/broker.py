@@ -43,8 +43,8 @@ def reader(settings: Settings, **more: object) -> Consumer:
     )
 
 
-def is_there(settings: Settings) -> bool:
-    return _topics(settings) is not None
+def is_there(settings: Settings, within_s: float = ANSWER_S) -> bool:
+    return _topics(settings, within_s) is not None
 
 
 def require(settings: Settings, topics: Iterable[str]) -> None:
@@ -60,12 +60,12 @@ def require(settings: Settings, topics: Iterable[str]) -> None:
             raise BrokerError(f"topic {topic} does not exist; `tidemill topics` creates it")
 
 
-def _topics(settings: Settings) -> Collection[str] | None:
+def _topics(settings: Settings, within_s: float = ANSWER_S) -> Collection[str] | None:
     """The names of all topics; None where nobody answers."""
     if not any(_takes_connections(address) for address in settings.kafka.split(",")):
         return None  # librdkafka would go on trying until its timeout
     try:
-        return set(admin(settings).list_topics(timeout=ANSWER_S).topics)
+        return set(admin(settings).list_topics(timeout=within_s).topics)
     except KafkaException:
         return None
 

@@ -13,6 +13,7 @@ from inference.errors import InferenceError
 from infra.backup.problems import BackupError
 from infra.broker import BrokerError
 from infra.clickhouse.migrate import MigrationError
+from infra.failover.problems import FailoverError
 from infra.local.problems import LocalError
 from infra.topics import TopicsError
 from schemas.codec import RefusedError
@@ -23,7 +24,7 @@ from streams.state.store import StoreError
 FAILED, WRONG = 1, 2
 _TOLD = (
     LocalError, InferenceError, BrokerError, MigrationError, TopicsError, RefusedError, LaneError,
-    KafkaException, ClickHouseError, BackupError, StoreError, OSError,
+    KafkaException, ClickHouseError, BackupError, StoreError, FailoverError, OSError,
 )  # fmt: skip
 
 

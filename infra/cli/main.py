@@ -14,7 +14,7 @@ FAMILIES = {
     "up": ("up", "Start real servers and workers in the background; safe to repeat."),
     "status": ("status", "Servers, workers, lag, and who owns what."),
     "down": ("down", "Stop everything that runs here."),
-    "region": ("regions", "Who owns what, whether a standby is ready; a peer's states."),
+    "region": ("regions", "Who owns what, failover and failback; a peer's states."),
     "replay": ("replay", "A real log as events, with a progress bar."),
     "recommend": ("recommend", "What one user would see, and why."),
     "train": ("train", "Fit the blend on a data set and write it as a release."),

@@ -5,8 +5,9 @@ regions run here, TIDEMILL_REGION says which of them is meant, and otherwise the
 """
 
 from infra.local import servers
+from infra.local.problems import LocalError
 from infra.local.settings import LocalSettings
-from infra.regions import Region, asked_for
+from infra.regions import Region, asked_for, running
 from infra.starting import with_endpoints
 from streams.settings import Settings
 
@@ -16,9 +17,16 @@ def local_settings() -> LocalSettings:
     return LocalSettings()
 
 
-def region() -> Region:
-    """The one that is meant, with its own home. Raises ValidationError, LocalError."""
+def region(name: str | None = None) -> Region:
+    """The one that is meant, with its own home; `name`: the one of that name. Raises
+    ValidationError, LocalError.
+    """
     local, given = LocalSettings(), Settings()
+    if name is not None and running(local):
+        given = given.model_copy(update={"region": name})
+        given.model_fields_set.add("region")
+    elif name is not None and given.region != name:
+        raise LocalError(f"TIDEMILL_REGION says {given.region}, and the command is for {name}")
     found = asked_for(local, given)
     return Region(local, given) if found is None else found
 

@@ -1,10 +1,11 @@
-"""`tidemill region`: who owns what, and whether another region could take it over."""
+"""`tidemill region`: who owns what, whether another region could take it over, and that it does."""
 
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from infra.cli.failover import demote, failback, promote
 from infra.cli.join import join
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings, region_settings
@@ -17,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 @app.callback()
 def region() -> None:
-    """Two regions and more: who owns what, whether a standby is ready, a peer's states."""
+    """Two regions and more: who owns what, is a standby ready, failover, a peer's states."""
 
 
 @app.command()
@@ -48,7 +49,8 @@ def status(
                 tell(_users(origin.users))
 
 
-app.command()(join)
+for command in (promote, demote, failback, join):
+    app.command()(command)
 
 
 def _table() -> Table:

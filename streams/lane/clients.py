@@ -72,7 +72,7 @@ def member(settings: Settings, group: str, on_error: Callable[[KafkaError], None
     )
 
 
-def transactional_producer(settings: Settings, transactional_id: str) -> Producer:
+def transactional_producer(settings: Settings, transactional_id: str, **more: Any) -> Producer:
     return Producer(
         {
             "bootstrap.servers": settings.kafka,
@@ -84,6 +84,7 @@ def transactional_producer(settings: Settings, transactional_id: str) -> Produce
             "linger.ms": 5,
             "compression.type": "lz4",
             "reconnect.backoff.max.ms": 1000,
+            **more,
         }
     )
 

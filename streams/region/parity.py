@@ -66,7 +66,7 @@ def compare(one: StateDigest, other: StateDigest) -> Compared:
         )
     mine = {user.user: user for user in one.users}
     theirs = {user.user: user for user in other.users}
-    before_ms = _both_folded_before(one.folded_to, other.folded_to)
+    before_ms = both_folded_before(one.folded_to, other.folded_to)
     equal, differing, later = set(), set(), set()
     for user_id in {*mine, *theirs}:
         both = [user for user in (mine.get(user_id), theirs.get(user_id)) if user is not None]
@@ -79,7 +79,7 @@ def compare(one: StateDigest, other: StateDigest) -> Compared:
     return Compared(frozenset(equal), frozenset(differing), frozenset(later))
 
 
-def _both_folded_before(one: Mapping[str, int], other: Mapping[str, int]) -> float:
+def both_folded_before(one: Mapping[str, int], other: Mapping[str, int]) -> float:
     """The time before which both regions have folded the same records of every origin."""
     parted = [
         min(one.get(origin, 0), other.get(origin, 0))

@@ -1,0 +1,92 @@
+"""Whether two regions have compared all their users since a time, and what they found.
+
+A full rotation: each slice of each partition once, by lists of which both were made when their
+region had folded nearly all there was. `Rotation` is pure; `read` feeds it from `state-digests`.
+Called by `failback`.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import msgspec
+from confluent_kafka import Message, TopicPartition
+
+from infra import broker
+from schemas.control import StateDigest
+from schemas.topics import STATE_DIGESTS
+from streams.lane import clients
+from streams.region.parity import Parity, both_folded_before
+from streams.settings import Settings
+from streams.topology import copies
+
+LATE_MS = 60_000
+"""How far a region may be behind what is appended when it makes a list that counts."""
+_ROTATIONS = 2
+"""Looked back: one that is under way and the whole one before it."""
+_TIMEOUT_S = 30.0
+
+
+class Rotation:
+    """Of the regions `one` and `other`, since `since_ms`."""
+
+    def __init__(self, one: str, other: str, partitions: int, slices: int, since_ms: int) -> None:
+        self._regions = one, other
+        self._since_ms = since_ms
+        self._places = {(p, s) for p in range(partitions) for s in range(slices)}
+        self._compared: set[tuple[int, int]] = set()
+        self._unpaired: dict[tuple[int, int], dict[str, tuple[StateDigest, int]]] = {}
+        self._parity = Parity(one, other)
+
+    def add(self, made: StateDigest, published_ms: int) -> None:
+        """In the order in which each region published them."""
+        place = made.partition, made.slice
+        is_of_them = made.region in self._regions and place in self._places
+        if not is_of_them or published_ms < self._since_ms:
+            return
+        pair = self._unpaired.setdefault(place, {})
+        pair[made.region] = made, published_ms
+        if len(pair) < len(self._regions):
+            return
+        (one, one_ms), (other, other_ms) = pair.values()
+        self._parity.add([one, other])
+        before_ms = both_folded_before(one.folded_to, other.folded_to)
+        if before_ms >= min(one_ms, other_ms) - LATE_MS:
+            self._compared.add(place)
+        pair.clear()
+
+    @property
+    def missing(self) -> int:
+        """Slices of partitions yet to be compared."""
+        return len(self._places - self._compared)
+
+    @property
+    def users_differing(self) -> int | None:
+        """As they were last compared, those whom one region lacks included; None while some slice
+        was not compared.
+        """
+        return None if self.missing else len(self._parity.differing)
+
+
+def read(settings: Settings, other: str, since_ms: int) -> Rotation:
+    """By the lists that lie in this cluster. Raises BrokerError, KafkaException, LaneError."""
+    rotation_ms = settings.digest_slices * settings.digest_s * 1000
+    from_ms = max(since_ms, int(time.time() * 1000 - _ROTATIONS * rotation_ms - LATE_MS))
+    found = Rotation(settings.region, other, settings.partitions, settings.digest_slices, since_ms)
+    for message in sorted(_lists(settings, from_ms), key=lambda message: message.timestamp()[1]):
+        try:
+            made = msgspec.json.decode(message.value() or b"", type=StateDigest)
+        except msgspec.MsgspecError:
+            continue
+        found.add(made, message.timestamp()[1])
+    return found
+
+
+def _lists(settings: Settings, from_ms: int) -> Iterator[Message]:
+    topics = copies(STATE_DIGESTS, settings.peers)
+    broker.require(settings, topics)
+    with closing(broker.reader(settings)) as consumer:
+        asked = [TopicPartition(topic, 0, from_ms) for topic in topics]
+        starts = clients.again(lambda: consumer.offsets_for_times(asked, timeout=_TIMEOUT_S))
+        # -1 is behind the last record.
+        yield from clients.read_to_end(consumer, [part for part in starts if part.offset >= 0])
