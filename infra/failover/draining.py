@@ -22,8 +22,6 @@ from streams.topology import RECOMMEND
 T = TypeVar("T")
 
 _LOOK_S = 0.1
-_ANSWER_S = 30.0
-"""For a peer that is alive and busy."""
 Left = Mapping[int, int]
 """Partition -> records."""
 
@@ -96,7 +94,7 @@ class Drain:
         return {one.partition: one.applied for one in progress if one.topic == topic}
 
     def _ask(self, region: str, question: Callable[[Settings], T]) -> T:
-        answer = self.reach.asked(region, question, _ANSWER_S)
+        answer = self.reach.asked(region, question)
         if answer is None:
             raise FailoverError(
                 f"the cluster of {region} does not answer, so nobody can tell whether"

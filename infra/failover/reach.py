@@ -20,10 +20,12 @@ from streams.settings import Settings
 
 T = TypeVar("T")
 
-ANSWER_S = 10.0
+ANSWER_S = 30.0
 """For a question that reads short topics."""
-_THERE_S = 2.0
-"""Of the seconds that a failover may take; a broker that runs answers in milliseconds."""
+_THERE_S = 4.0
+"""Of the seconds that a failover may take, where a broker is frozen; one that is gone refuses at
+once, and one that runs answers in milliseconds.
+"""
 
 
 @dataclass(frozen=True)
