@@ -49,9 +49,11 @@ class Answer(NamedTuple):
 _decoder = msgspec.json.Decoder(_Value)
 
 
-def read(logs: Logs, partition: int, findings: Findings) -> Iterator[Answer]:
-    """Finds those whose headers, key and identity do not fit their value."""
-    for message in logs.records(RECOMMENDATIONS.name, partition):
+def read(
+    logs: Logs, partition: int, findings: Findings, topic: str = RECOMMENDATIONS.name
+) -> Iterator[Answer]:
+    """Finds those whose headers, key and identity do not fit their value. `topic` may be a copy."""
+    for message in logs.records(topic, partition):
         value = _decoder.decode(message.value())
         cause = value.cause.appended_at_ms, value.cause.event_id
         headers = AnswerHeaders.decode(message.headers())

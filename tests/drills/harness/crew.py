@@ -117,6 +117,12 @@ class Crew:
             if again:
                 self.start(member)
 
+    def forget(self) -> None:
+        """Nobody is started again any more; for who is about to kill them all."""
+        with self._lock:
+            for member in self.members:
+                member.wanted = False
+
     def start(self, member: Member) -> None:
         with self._lock:
             member.worker.start()

@@ -78,12 +78,18 @@ class Load(threading.Thread):
     """Events, then it ends by itself."""
     stamped: bool = False
     """Give each its append time, as a mirror does."""
+    before: "Load | None" = None
+    """What this one's people used until now, and abandoned: what it did not get an acknowledgement
+    for is sent again here, under the same ids.
+    """
 
     def __post_init__(self) -> None:
         super().__init__(name=f"load-{self.name_}", daemon=True)
         self.acknowledged = bytearray()
         """For each event, whether the broker has it."""
         self.failed: list[KafkaError] = []
+        self.unsure: list[tuple[int, str, bytes]] = []
+        """(number, user, value) of each that the broker may have or not."""
         self._random = random.Random(self.seed)
         self._ending = threading.Event()
         self._producer = Producer(
@@ -110,6 +116,8 @@ class Load(threading.Thread):
         return sum(self.acknowledged)
 
     def run(self) -> None:
+        for number, user_id, value in self.before.unsure if self.before is not None else ():
+            self._offer(value, user_id, self._told(self.before, number, user_id, value))
         began = time.monotonic()
         while not self._ending.is_set():
             due = int((time.monotonic() - began) * self.rate) + 1
@@ -163,20 +171,27 @@ class Load(threading.Thread):
         if random_.random() < 0.2:
             event["surface"] = "cart"
         value = msgspec.json.encode(event)
-        acknowledged = self.acknowledged
-
-        def on_delivery(error: KafkaError | None, _: Message) -> None:
-            if error is None:
-                acknowledged[number] = 1
-            else:
-                self.failed.append(error)
-
+        on_delivery = self._told(self, number, user_id, value)
         misplaced = random_.random() < self.mixture.misplaced
         partition = random_.randrange(self.partitions) if misplaced else None
         self._offer(value, user_id, on_delivery, partition)
         # A misplaced one arrives when a worker has forwarded it, which may be long after.
         if not misplaced and random_.random() < self.mixture.again:
             self._offer(value, user_id, None)
+
+    def _told(
+        self, whose: "Load", number: int, user_id: str, value: bytes
+    ) -> Callable[[KafkaError | None, Message], None]:
+        """What is to be done when the broker has it, or nobody knows whether it has."""
+
+        def on_delivery(error: KafkaError | None, _: Message) -> None:
+            if error is None:
+                whose.acknowledged[number] = 1
+            else:
+                self.failed.append(error)
+                self.unsure.append((number, user_id, value))
+
+        return on_delivery
 
     def _offer(
         self,

@@ -25,6 +25,8 @@ from tests.drills.harness.cluster import Cluster
 from tests.drills.harness.crew import PASSING, Crew
 from tests.drills.harness.load import Load, Mixture
 from tests.drills.harness.progress import Progress
+from tests.drills.harness.regions import regions_of
+from tests.drills.harness.two import Two
 from tests.drills.harness.waiting import until
 from tests.servers.workers import item, produce
 
@@ -159,6 +161,20 @@ class Ground:
         finally:
             scene.close()
             shutil.rmtree(folder / "state", ignore_errors=True)
+
+    @contextmanager
+    def two(self, *, partitions: int = 4, full: bool = False) -> Iterator[Two]:
+        """Two regions that mirror each other; gone behind it. `full`: with models and archives."""
+        for cluster in self.clusters.values():  # not all at a time: memory
+            cluster.stop()
+        self.scenes += 1
+        machine = self.home.root / f"regions-{self.scenes}"
+        with regions_of(machine, self.home.tools, partitions=partitions, full=full) as regions:
+            made = Two(regions, partitions)
+            try:
+                yield made
+            finally:
+                made.close()
 
     def _cluster(self, brokers: int) -> Cluster:
         for count, cluster in self.clusters.items():

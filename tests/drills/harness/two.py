@@ -1,0 +1,215 @@
+"""Two regions with people in them: workers, readers, load that can move, the verdict on both."""
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from infra.lag import behind
+from schemas.topics import RECOMMENDATIONS, REGION_OWNERSHIP, STATE_DIGESTS, USER_EVENTS, Topic
+from streams.topology import RECOMMEND, copies
+from tests.drills.check.agreement import check_events, check_users, state_hash
+from tests.drills.check.checker import Checker
+from tests.drills.check.findings import Findings
+from tests.drills.check.inputs import Feed, Inputs
+from tests.drills.check.logs import Logs
+from tests.drills.check.mirrors import Side, check_mirror, has_crossed
+from tests.drills.check.owners import Owners, owners
+from tests.drills.check.readers import check_answers, check_reader, unanswered
+from tests.drills.check.slates import check_slates
+from tests.drills.harness.app import App
+from tests.drills.harness.crew import PASSING, Member
+from tests.drills.harness.load import Load, Mixture
+from tests.drills.harness.region import Region
+from tests.drills.harness.regions import Regions
+from tests.drills.harness.twins import Twins
+from tests.drills.harness.waiting import until
+
+_ANSWERED_S = 120.0
+
+
+@dataclass(eq=False)
+class Two:
+    regions: Regions
+    partitions: int
+    loads: list[Load] = field(default_factory=list)
+    twins: Twins | None = None
+    knows_since_s: dict[str, float] = field(default_factory=dict)
+    """Region -> since when its reader must know who owns what now; otherwise from the start."""
+
+    def __post_init__(self) -> None:
+        self.apps = {name: App(region.settings) for name, region in self.regions.items()}
+        self.inputs = {
+            name: Inputs(
+                self.partitions,
+                (
+                    Feed(USER_EVENTS.name, name),
+                    Feed(region.copy_of(USER_EVENTS), region.peer),
+                ),
+            )
+            for name, region in self.regions.items()
+        }
+        self.figures: dict[str, object] = {}
+
+    def begin(self, workers: int = 1) -> None:
+        """Workers in both, each partition open, and a reader in both."""
+        for region in self.regions.values():
+            region.crew(workers)
+        for app in self.apps.values():
+            app.start()
+        for region in self.regions.values():
+            self.opened(region)
+
+    def opened(self, region: Region) -> None:
+        """Returns when its workers' present processes have opened every partition."""
+        members = [m for crew in region.crews if crew.stage == "recommend" for m in crew.members]
+        until(
+            f"{region.name} has opened every partition",
+            lambda: sum(_opened(m) for m in members) >= self.partitions,
+        )
+
+    def load(self, region: Region, rate: float, prefix: str, **more: object) -> Load:
+        """People of this prefix, whose app sends to this region. Started."""
+        made = Load(
+            region.bootstrap,
+            f"load{len(self.loads)}",
+            rate,
+            more.pop("mixture", None) or Mixture(prefix=prefix),
+            seed=len(self.loads),
+            partitions=self.partitions,
+            **more,
+        )
+        self.loads.append(made)
+        made.start()
+        return made
+
+    def acked(self) -> int:
+        return sum(load.acked for load in self.loads)
+
+    def settle(self, deadline_s: float = 300.0) -> None:
+        """Nobody sends any more, all has crossed, and the workers have nothing left to do."""
+        for load in self.loads:
+            if load.is_alive():
+                load.finish()
+        if self.twins is not None:
+            self.twins.finish()
+        for region in self.regions.values():
+            self.folded(region, deadline_s)
+
+    def folded(self, region: Region, deadline_s: float = 300.0) -> None:
+        """Everything has crossed to this region, and it has processed all."""
+        peer = self.regions[region.peer]
+        for topic in (USER_EVENTS, RECOMMENDATIONS):
+            source, copy = _sides(peer, region, topic)
+            until(
+                f"{copy.topic} is complete",
+                lambda source=source, copy=copy: has_crossed(source, copy, self.partitions),
+                deadline_s,
+            )
+        until(
+            f"{region.name} has processed all",
+            lambda: behind(RECOMMEND, region.settings) == 0,
+            deadline_s,
+        )
+
+    def verdict(self, deadline_s: float = 300.0) -> Findings:
+        """End everything, look at it from both sides."""
+        self.settle(deadline_s)
+        self.settle(deadline_s)  # what was forwarded by then has crossed, too
+        until("every ask is answered", lambda: not self.unanswered(), _ANSWERED_S, strict=False)
+        findings = Findings()
+        for name, region in self.regions.items():
+            peer = self.regions[region.peer]
+            for topic in (USER_EVENTS, RECOMMENDATIONS):
+                check_mirror(*_sides(peer, region, topic), self.partitions, findings)
+            with closing(Logs(region.bootstrap)) as logs:
+                self.figures[f"answers that do not count, in {name}"] = check_answers(
+                    logs, self.inputs[name], self.owners(region), findings
+                )
+                app = self.apps[name]
+                if app.failed is not None or not app.is_running:
+                    findings.add("readers that failed", f"{name}: {app.failed}")
+                check_reader(
+                    name, logs, self.inputs[name], app.given, self.owners(region), findings,
+                    knows_since_s=self.knows_since_s.get(name, 0.0),
+                )  # fmt: skip
+        self._check_owners(findings)
+        for name, region in self.regions.items():
+            for load in self.loads:
+                acked = {f"{load.name_}-{n}" for n, done in enumerate(load.acknowledged) if done}
+                check_events(region.bootstrap, self.inputs[name], acked, findings)
+        self._compare_slates(findings)
+        west = self.regions["west"]
+        topics = copies(STATE_DIGESTS, west.settings.peers)
+        self.figures["users under traffic"] = check_users(west.bootstrap, topics, findings)
+        self._check_states(findings)
+        return findings
+
+    def unanswered(self) -> int:
+        """Asks without an answer at a reader, of both."""
+        count = 0
+        for name, region in self.regions.items():
+            with closing(Logs(region.bootstrap)) as logs:
+                given, holds = self.apps[name].given, self.owners(region)
+                count += sum(1 for _ in unanswered(logs, self.inputs[name], given, holds))
+        return count
+
+    def owners(self, region: Region) -> Owners:
+        with closing(Logs(region.bootstrap)) as logs:
+            return owners(logs, copies(REGION_OWNERSHIP, region.settings.peers))
+
+    def _compare_slates(self, findings: Findings) -> None:
+        found = check_slates(
+            (region.bootstrap for region in self.regions.values()), self.partitions, findings
+        )
+        share = round(found.comparable / found.pairs, 3) if found.pairs else None
+        self.figures["slates"] = {**found._asdict(), "comparable_share": share}
+
+    def _check_owners(self, findings: Findings) -> None:
+        one, other = (self.owners(region) for region in self.regions.values())
+        if one != other:
+            findings.add("regions that know different owners", f"{one} and {other}")
+
+    def _check_states(self, findings: Findings) -> None:
+        """Stops the workers; what they leave is what the logs say, and in both the same bytes."""
+        hashes = {}
+        for name, region in self.regions.items():
+            for crew in region.crews:
+                wrong = [f"{name}: {code}" for code in crew.stop() if code != 0]
+                findings.add_all("graceful stops that failed", wrong)
+                findings.add_all("workers that gave up", crew.unexpected(PASSING))
+            dirs = {
+                d for crew in region.crews if crew.stage == "recommend" for d in crew.state_dirs
+            }
+            findings.take(Checker(region.bootstrap, self.inputs[name]).check_stopped(dirs))
+            hashes[name] = state_hash(region.bootstrap, self.partitions)
+        findings.looked("whole states", len(hashes))
+        if len(set(hashes.values())) > 1:
+            findings.add("whole states that differ", str(hashes))
+        self.figures["state_hash"] = hashes
+
+    def close(self) -> None:
+        for load in self.loads:
+            load.abandon()
+        for app in self.apps.values():
+            app.stop()
+
+
+def _opened(member: Member) -> int:
+    worker = member.worker
+    if not worker.log.exists():
+        return 0
+    return worker.log.read_bytes()[worker.log_start :].count(b"is open after")
+
+
+def _sides(source: Region, target: Region, topic: Topic) -> tuple[Side, Side]:
+    return Side(source.bootstrap, topic.name), Side(target.bootstrap, target.copy_of(topic))
+
+
+def silent_s(app: App, partitions: int, begin_s: float, end_s: float, prefix: str) -> float:
+    """The longest time between in which a partition gave its people nothing."""
+    longest = 0.0
+    for number in range(partitions):
+        came = [one.at_s for one in app.since(begin_s, prefix) if one.partition == number]
+        times = [begin_s, *(at for at in came if at < end_s), end_s]
+        longest = max(longest, *(b - a for a, b in pairwise(times)))
+    return round(longest, 2)
