@@ -16,6 +16,7 @@ from tests.drills.check.findings import Report
 from tests.drills.harness.scene import ground
 
 ABOUT = {
+    "failover": "two regions: one dies under load, the other takes over, it returns and takes back",
     "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",
     "deaths": "death at every numbered step of commit, flush, opening and closing",
     "zombies": "SIGSTOP past the session, then SIGCONT; in a batch and in a flush",
@@ -88,6 +89,11 @@ def play(drills: Mapping[str, Options], keep: Path | None, tell: Callable[[str],
 
 
 def _tell(made: Report, tell: Callable[[str], None]) -> None:
+    width = max((len(what) for what, _ in made.table), default=0)
+    for what, how_much in made.table:
+        tell(f"  {what:<{width}}  {how_much}")
+    if made.table:
+        made = msgspec.structs.replace(made, figures={})  # all of it is in the document
     for name, figure in made.figures.items():
         tell(f"  {name}: {figure}")
     looked = ", ".join(f"{count} {what}" for what, count in made.looked_at.items())
@@ -104,6 +110,6 @@ def _module(name: str) -> ModuleType:
 def _value(default: Any, text: str) -> Any:
     if isinstance(default, bool):
         return text.lower() in ("true", "yes", "1")
-    if isinstance(default, int | float):
+    if isinstance(default, int | float | str):
         return type(default)(text)
     return tuple(word.strip() for word in text.split(","))

@@ -56,16 +56,24 @@ class Report(msgspec.Struct, kw_only=True):
     drill: str
     passed: bool
     figures: dict[str, object] = {}
+    table: list[tuple[str, str]] = []
+    """(what, how much) of what a person asks first."""
     looked_at: dict[str, int] = {}
     wrong: dict[str, int] = {}
     examples: dict[str, list[str]] = {}
 
 
-def report(drill: str, findings: Findings, figures: dict[str, object]) -> Report:
+def report(
+    drill: str,
+    findings: Findings,
+    figures: dict[str, object],
+    table: list[tuple[str, str]] | None = None,
+) -> Report:
     return Report(
         drill=drill,
         passed=not findings,
         figures=figures,
+        table=table or [],
         looked_at=dict(sorted(findings.looked_at.items())),
         wrong=dict(findings.counts),
         examples=findings.examples,

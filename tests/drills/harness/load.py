@@ -87,6 +87,8 @@ class Load(threading.Thread):
         super().__init__(name=f"load-{self.name_}", daemon=True)
         self.acknowledged = bytearray()
         """For each event, whether the broker has it."""
+        self.landed: dict[int, int] = {}
+        """Of those that it has, the partition."""
         self.failed: list[KafkaError] = []
         self.unsure: list[tuple[int, str, bytes]] = []
         """(number, user, value) of each that the broker may have or not."""
@@ -184,9 +186,10 @@ class Load(threading.Thread):
     ) -> Callable[[KafkaError | None, Message], None]:
         """What is to be done when the broker has it, or nobody knows whether it has."""
 
-        def on_delivery(error: KafkaError | None, _: Message) -> None:
+        def on_delivery(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 whose.acknowledged[number] = 1
+                whose.landed.setdefault(number, message.partition())
             else:
                 self.failed.append(error)
                 self.unsure.append((number, user_id, value))
