@@ -1,7 +1,7 @@
 # Each target sets up what it needs first; a second time that takes about a second.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench drill lint down install environment
+.PHONY: help demo test bench drill drills lint down install environment
 
 help: ## show this
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -17,7 +17,12 @@ bench: install ## every benchmark, into tests/benchmarks/results; about an hour
 		$(PYTHON) -m infra.cli bench $$name --json tests/benchmarks/results/$$name.json || exit 1; \
 	done
 
-drill: install ## every drill at its full length, into tests/drills/results; some hours
+drill: install ## one of two regions dies under load, the other takes over: a table and a picture; minutes
+	@mkdir -p tests/drills/results
+	@$(PYTHON) -m infra.cli drill failover --json tests/drills/results/failover.json \
+		--picture tests/drills/results/failover.png
+
+drills: install ## every drill at its full length, into tests/drills/results; some hours
 	@mkdir -p tests/drills/results
 	@$(PYTHON) -m infra.cli drill all --json tests/drills/results/drills.json
 

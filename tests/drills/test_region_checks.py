@@ -55,13 +55,17 @@ def at(second: int) -> int:
     return 1_790_000_000_000 + 1000 * second
 
 
-def ask(second: int, user: str = "kim") -> FakeRecord:
+def ask(second: int, user: str = "kim", after_s: int = 0) -> FakeRecord:
+    """`after_s`: sent so much later."""
     value = {
         "event_id": f"e{second}", "user_id": user, "kind": "click", "item_id": "i",
         "at_ms": at(second),
     }  # fmt: skip
     return FakeRecord(
-        msgspec.json.encode(value), key=user.encode(), offset=second, timestamp_ms=at(second)
+        msgspec.json.encode(value),
+        key=user.encode(),
+        offset=second,
+        timestamp_ms=at(second + after_s),
     )
 
 
@@ -155,6 +159,15 @@ def test_repeated_and_ended_answers_are_counted() -> None:
     twice = {**RIGHT, "west.recommendations": [answer(3, 33), answer(3, 33)]}
     check_answers(FakeLogs(twice), INPUTS, HOLDS, findings)
     assert set(findings.counts) == {"repeated answers"}
+
+
+def test_an_event_that_came_again_too_late_may_be_answered_again() -> None:
+    """As one that a worker forwards again when it starts anew."""
+    twice = {**RIGHT, "west.recommendations": [answer(3, 33), answer(3, 33)]}
+    twice["user-events"] = [*RIGHT["user-events"], ask(3, after_s=121)]
+    findings = Findings()
+    check_answers(FakeLogs(twice), INPUTS, HOLDS, findings)
+    assert not findings
 
 
 def test_the_record_that_holds_is_of_the_highest_epoch_and_drains() -> None:

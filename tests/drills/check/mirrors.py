@@ -33,9 +33,30 @@ def check_mirror(source: Side, copy: Side, partitions: int, findings: Findings) 
             findings.add("mirrored records out of order", where)
 
 
-def has_crossed(source: Side, copy: Side, partitions: int) -> bool:
-    """Whether as many are here as there; for waiting."""
-    return all(len(_records(source, n)) <= len(_records(copy, n)) for n in range(partitions))
+class Counts:
+    """How many records a topic has, reading on where the last look ended; for waiting."""
+
+    def __init__(self, side: Side, partitions: int) -> None:
+        self._topic = side.topic
+        self._logs = Logs(side.bootstrap)
+        self._next: dict[int, int | None] = dict.fromkeys(range(partitions))
+        self._count = dict.fromkeys(range(partitions), 0)
+
+    def read(self) -> dict[int, int]:
+        """By partition."""
+        for number, begin in self._next.items():
+            for message in self._logs.records(self._topic, number, begin):
+                self._next[number] = message.offset() + 1
+                self._count[number] += 1
+        return dict(self._count)
+
+    def covers(self, source: "Counts") -> bool:
+        """Whether there are as many as at the source."""
+        wanted, found = source.read(), self.read()
+        return all(found[number] >= count for number, count in wanted.items())
+
+    def close(self) -> None:
+        self._logs.close()
 
 
 def _records(side: Side, partition: int) -> Sequence[bytes]:

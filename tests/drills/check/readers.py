@@ -12,7 +12,7 @@ from schemas.topics import RECOMMENDATIONS
 from tests.drills.check import answers
 from tests.drills.check.answers import Order
 from tests.drills.check.findings import Findings
-from tests.drills.check.inputs import ASKING, Inputs
+from tests.drills.check.inputs import ASKING, Asks, Inputs
 from tests.drills.check.logs import Logs
 from tests.drills.check.owners import Owners, counts, is_valid
 
@@ -41,12 +41,17 @@ class Asked:
     first: dict[tuple[str, str, str], Order] = field(default_factory=dict)
     """(user, surface, event id) -> of the copies of an event the oldest."""
     every: set[tuple[str, str, Order]] = field(default_factory=set)
+    times: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(recommendation id, origin) -> how often an event asked: once more for each copy that came
+    too long after the one before. A worker that starts anew forwards again, too.
+    """
 
 
 def asked(logs: Logs, inputs: Inputs) -> Asked:
     found = Asked()
     for feed in inputs.feeds:
         for number in range(inputs.partitions):
+            asks = Asks()
             for read in inputs.read(logs, feed, number, ""):
                 event = read.event
                 if event is None or event.kind not in ASKING:
@@ -57,6 +62,9 @@ def asked(logs: Logs, inputs: Inputs) -> Asked:
                 found.every.add((event.user_id, event.surface, order))
                 which = event.user_id, event.surface, event.event_id
                 found.first[which] = min(order, found.first.get(which, order))
+                if asks.asks(read):
+                    identity = recommendation_id(event.user_id, event.event_id, event.surface)
+                    found.times[identity, feed.origin] += 1
     return found
 
 
@@ -129,6 +137,7 @@ def check_answers(logs: Logs, inputs: Inputs, holds: Owners, findings: Findings)
     count.
     """
     times: Counter[tuple[str, str, int]] = Counter()
+    wanted = asked(logs, inputs).times
     stale = 0
     for topic in _recommendations(inputs):
         for number in range(inputs.partitions):
@@ -136,7 +145,9 @@ def check_answers(logs: Logs, inputs: Inputs, holds: Owners, findings: Findings)
                 findings.looked("answers")
                 times[answer.identity, answer.origin, answer.epoch] += 1
                 stale += not counts(answer, number, holds)
-    findings.add_all("repeated answers", (which for which, count in times.items() if count > 1))
+    for (identity, origin, epoch), count in times.items():
+        if count > wanted[identity, origin]:
+            findings.add("repeated answers", f"{identity} of {origin} at {epoch}: {count} times")
     return stale
 
 

@@ -33,6 +33,8 @@ class Region:
     given: dict[str, Any]
     clients: dict[str, Any] = field(default_factory=dict)
     crews: list[Crew] = field(default_factory=list)
+    is_dead: bool = False
+    """Nobody need ask it."""
 
     @property
     def name(self) -> str:
@@ -59,6 +61,7 @@ class Region:
         return made
 
     def start(self, *names: str) -> None:
+        self.is_dead = False
         supervisor.start(self.home, [self.servers[name] for name in names])
 
     def stop(self, *names: str) -> None:
@@ -84,6 +87,7 @@ class Region:
     def die(self) -> None:
         """All of it at once, without warning: broker, mirror, workers, and what else there is."""
         members = self._members()
+        self.is_dead = True
         for crew in self.crews:
             crew.forget()
         family = self._family(*self.servers)
@@ -96,12 +100,15 @@ class Region:
 
     def freeze(self) -> None:
         """SIGSTOP to all of it: to everybody else it is dead, to itself no time passes."""
+        self.is_dead = True
         for member in self._members():
             member.worker.signal(signal.SIGSTOP)
         self.pause(*self.servers)
 
-    def thaw(self) -> None:
-        self.resume(*self.servers)
+    def thaw(self, *but: str) -> None:
+        """All but these servers."""
+        self.is_dead = False
+        self.resume(*(name for name in self.servers if name not in but))
         for member in self._members():
             member.worker.signal(signal.SIGCONT)
 

@@ -12,7 +12,7 @@ from tests.drills.check.checker import Checker
 from tests.drills.check.findings import Findings
 from tests.drills.check.inputs import Feed, Inputs
 from tests.drills.check.logs import Logs
-from tests.drills.check.mirrors import Side, check_mirror, has_crossed
+from tests.drills.check.mirrors import Counts, Side, check_mirror
 from tests.drills.check.owners import Owners, owners
 from tests.drills.check.readers import check_answers, check_reader, unanswered
 from tests.drills.check.slates import check_slates
@@ -25,6 +25,8 @@ from tests.drills.harness.twins import Twins
 from tests.drills.harness.waiting import until
 
 _ANSWERED_S = 120.0
+_NEAR = 200
+"""Records."""
 
 
 @dataclass(eq=False)
@@ -99,16 +101,24 @@ class Two:
         """Everything has crossed to this region, and it has processed all."""
         peer = self.regions[region.peer]
         for topic in (USER_EVENTS, RECOMMENDATIONS):
-            source, copy = _sides(peer, region, topic)
-            until(
-                f"{copy.topic} is complete",
-                lambda source=source, copy=copy: has_crossed(source, copy, self.partitions),
-                deadline_s,
-            )
+            source, copy = (Counts(side, self.partitions) for side in _sides(peer, region, topic))
+            with closing(source), closing(copy):
+                until(
+                    f"{topic.name} of {peer.name} has crossed",
+                    lambda source=source, copy=copy: copy.covers(source),
+                    deadline_s,
+                )
         until(
             f"{region.name} has processed all",
             lambda: behind(RECOMMEND, region.settings) == 0,
             deadline_s,
+        )
+
+    def nearly_folded(self, region: Region) -> None:
+        """It has processed nearly all there is, though people go on sending."""
+        until(
+            f"{region.name} has caught up",
+            lambda: behind(RECOMMEND, region.settings) < _NEAR,
         )
 
     def verdict(self, deadline_s: float = 300.0) -> Findings:

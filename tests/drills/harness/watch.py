@@ -36,8 +36,14 @@ class Curves(msgspec.Struct):
 
 class Watch:
     def __init__(
-        self, regions: Mapping[str, Region], apps: Mapping[str, App], sent: Callable[[], int]
+        self,
+        regions: Mapping[str, Region],
+        apps: Mapping[str, App],
+        sent: Callable[[], int],
+        *,
+        looks: bool,
     ) -> None:
+        """Not `looks`: only what is marked is kept; looking costs."""
         self.curves = Curves(given={n: [] for n in regions}, lag={n: [] for n in regions})
         self._regions, self._apps, self._sent = regions, apps, sent
         self._lag: dict[str, int | None] = dict.fromkeys(regions)
@@ -46,10 +52,12 @@ class Watch:
         self._threads = [
             threading.Thread(target=self._sample, name="watch", daemon=True),
             *(
-                threading.Thread(target=self._ask, args=(r,), name=f"lag-{n}", daemon=True)
-                for n, r in regions.items()
+                threading.Thread(target=self._ask, args=(region,), name="lag", daemon=True)
+                for region in regions.values()
             ),
         ]
+        if not looks:
+            self._threads = []
         for thread in self._threads:
             thread.start()
 
@@ -78,10 +86,14 @@ class Watch:
                 more = len(app.given) - given[name]
                 given[name] += more
                 curves.given[name].append(round(more / passed_s, 1))
-                curves.lag[name].append(self._lag[name])
+                is_dead = self._regions[name].is_dead
+                curves.lag[name].append(None if is_dead else self._lag[name])
 
     def _ask(self, region: Region) -> None:
         while not self._ending.wait(_ASK_S):
+            if region.is_dead:
+                self._lag[region.name] = None
+                continue
             try:
                 self._lag[region.name] = behind(RECOMMEND, region.settings)
             except (BrokerError, KafkaException, TimeoutError, AssertionError, KeyError):
