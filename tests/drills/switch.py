@@ -10,7 +10,6 @@ from tests.drills.failover import SILENT_BAR_S
 from tests.drills.harness.commands import until_done
 from tests.drills.harness.failing import Failing
 from tests.drills.harness.scene import Ground
-from tests.drills.harness.two import silent_s
 
 SHORT = {"rate": 40.0, "users": 60, "partitions": 2, "steady_s": 3.0, "bars": False}
 
@@ -66,7 +65,7 @@ def _switched(
         "lost": sum(records or 0 for records in tail),
         "refusals": [*refusals, *more],
         "silent_s": {
-            name: silent_s(app, play.two.partitions, began_s, end_s, "east-")
+            name: app.silent_s(play.two.partitions, began_s, end_s, "east-")
             for name, app in play.two.apps.items()
         },
     }

@@ -47,7 +47,7 @@ def test_the_picture_is_a_png_with_gaps_where_a_region_was_dead(tmp_path: Path) 
     draw(curves, "a title", file)
     content = file.read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
-    without = Curves(at_s=[1.0], sent=[1.0], given={}, lag={}, marks={})
+    without = Curves(at_s=[1.0], sent=[1.0], given={"east": [1.0]}, lag={"east": [0]})
     draw(without, "a title", file)
     assert file.read_bytes() != content
 

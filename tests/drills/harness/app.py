@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 
 from schemas.recommendations import AnswerHeaders
 from streams.region.reader import Positions, Reader, Slate
@@ -34,6 +35,10 @@ class App:
             self._thread.join()
             self._thread = None
 
+    def forget(self) -> None:
+        """Another machine, which begins with the oldest slate that is kept."""
+        self.given, self._positions = [], {}
+
     @property
     def is_running(self) -> bool:
         return self._thread is not None and self.failed is None
@@ -47,6 +52,15 @@ class App:
             if one.user_id.startswith(prefix):
                 found.append(one)
         return found[::-1]
+
+    def silent_s(self, partitions: int, begin_s: float, end_s: float, prefix: str) -> float:
+        """The longest time between in which these people of a partition were given nothing."""
+        longest = 0.0
+        for number in range(partitions):
+            came = [one.at_s for one in self.since(begin_s, prefix) if one.partition == number]
+            times = [begin_s, *(at for at in came if at < end_s), end_s]
+            longest = max(longest, *(b - a for a, b in pairwise(times)))
+        return round(longest, 2)
 
     def _read(self, reader: Reader) -> None:
         try:

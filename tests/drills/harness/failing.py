@@ -22,7 +22,7 @@ from tests.drills.harness.region import Region
 from tests.drills.harness.regions import ITEMS
 from tests.drills.harness.tail import Lost
 from tests.drills.harness.twins import Twins
-from tests.drills.harness.two import Two, silent_s
+from tests.drills.harness.two import Two
 from tests.drills.harness.waiting import until
 from tests.drills.harness.watch import Watch
 
@@ -176,17 +176,20 @@ class Failing:
             "seconds": round(made["seconds"], 2),
             "asked_for_s": round(done_s - asked_s, 2),
             "refusals": refusals,
-            "silent_s": silent_s(
-                app, self.two.partitions, begin_s, time.monotonic(), f"{region.name}-"
+            "silent_s": app.silent_s(
+                self.two.partitions, begin_s, time.monotonic(), f"{region.name}-"
             ),
         }
 
     def judge(self, findings: Findings) -> None:
-        """What was foretold."""
+        """What was foretold, and that the fence was tried."""
+        self.judge_tail(findings)
+        findings.looked("answers at an ended epoch", self.figures["answers_at_an_ended_epoch"])
+
+    def judge_tail(self, findings: Findings) -> None:
         for partition, records in self.figures["rpo_found"].items():
             if records > self.figures["rpo_foretold"].get(partition, 0):
                 findings.add("more lost than foretold", f"{records} of partition {partition}")
-        findings.looked("answers at an ended epoch", self.figures["answers_at_an_ended_epoch"])
 
     def _sending_to(self, region: Region) -> list[Load]:
         return [load for load in self.loads.values() if load.bootstrap == region.bootstrap]

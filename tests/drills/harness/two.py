@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from infra.lag import behind
 from schemas.topics import RECOMMENDATIONS, REGION_OWNERSHIP, STATE_DIGESTS, USER_EVENTS, Topic
@@ -37,6 +36,11 @@ class Two:
     twins: Twins | None = None
     knows_since_s: dict[str, float] = field(default_factory=dict)
     """Region -> since when its reader must know who owns what now; otherwise from the start."""
+
+    wiped: str = ""
+    """A region whose own topics began anew: its peer has more of them than it has itself."""
+    lost: set[str] = field(default_factory=set)
+    """Events that a broker acknowledged and took with it."""
 
     def __post_init__(self) -> None:
         self.apps = {name: App(region.settings) for name, region in self.regions.items()}
@@ -100,6 +104,12 @@ class Two:
     def folded(self, region: Region, deadline_s: float = 300.0) -> None:
         """Everything has crossed to this region, and it has processed all."""
         peer = self.regions[region.peer]
+        if peer.name == self.wiped:
+            until(
+                f"events of {peer.name} have crossed",
+                lambda: self._ids(peer, peer.name) <= self._ids(region, peer.name),
+                deadline_s,
+            )
         for topic in (USER_EVENTS, RECOMMENDATIONS):
             source, copy = (Counts(side, self.partitions) for side in _sides(peer, region, topic))
             with closing(source), closing(copy):
@@ -129,7 +139,7 @@ class Two:
         findings = Findings()
         for name, region in self.regions.items():
             peer = self.regions[region.peer]
-            for topic in (USER_EVENTS, RECOMMENDATIONS):
+            for topic in (USER_EVENTS, RECOMMENDATIONS) if peer.name != self.wiped else ():
                 check_mirror(*_sides(peer, region, topic), self.partitions, findings)
             with closing(Logs(region.bootstrap)) as logs:
                 self.figures[f"answers that do not count, in {name}"] = check_answers(
@@ -146,7 +156,9 @@ class Two:
         for name, region in self.regions.items():
             for load in self.loads:
                 acked = {f"{load.name_}-{n}" for n, done in enumerate(load.acknowledged) if done}
-                check_events(region.bootstrap, self.inputs[name], acked, findings)
+                if name != self.wiped:
+                    acked -= self.lost
+                    check_events(region.bootstrap, self.inputs[name], acked, findings)
         self._compare_slates(findings)
         west = self.regions["west"]
         topics = copies(STATE_DIGESTS, west.settings.peers)
@@ -162,6 +174,18 @@ class Two:
                 given, holds = self.apps[name].given, self.owners(region)
                 count += sum(1 for _ in unanswered(logs, self.inputs[name], given, holds))
         return count
+
+    def _ids(self, region: Region, origin: str) -> set[str]:
+        """Of the events of an origin, as they lie in a region."""
+        with closing(Logs(region.bootstrap)) as logs:
+            inputs = self.inputs[region.name]
+            (feed,) = (feed for feed in inputs.feeds if feed.origin == origin)
+            return {
+                read.event.event_id
+                for number in range(self.partitions)
+                for read in inputs.read(logs, feed, number, "")
+                if read.event is not None
+            }
 
     def owners(self, region: Region) -> Owners:
         with closing(Logs(region.bootstrap)) as logs:
@@ -190,7 +214,9 @@ class Two:
             dirs = {
                 d for crew in region.crews if crew.stage == "recommend" for d in crew.state_dirs
             }
-            findings.take(Checker(region.bootstrap, self.inputs[name]).check_stopped(dirs))
+            if name != self.wiped:  # its logs do not tell all that was joined
+                checker = Checker(region.bootstrap, self.inputs[name])
+                findings.take(checker.check_stopped(dirs))
             hashes[name] = state_hash(region.bootstrap, self.partitions)
         findings.looked("whole states", len(hashes))
         if len(set(hashes.values())) > 1:
@@ -213,13 +239,3 @@ def _opened(member: Member) -> int:
 
 def _sides(source: Region, target: Region, topic: Topic) -> tuple[Side, Side]:
     return Side(source.bootstrap, topic.name), Side(target.bootstrap, target.copy_of(topic))
-
-
-def silent_s(app: App, partitions: int, begin_s: float, end_s: float, prefix: str) -> float:
-    """The longest time between in which a partition gave its people nothing."""
-    longest = 0.0
-    for number in range(partitions):
-        came = [one.at_s for one in app.since(begin_s, prefix) if one.partition == number]
-        times = [begin_s, *(at for at in came if at < end_s), end_s]
-        longest = max(longest, *(b - a for a, b in pairwise(times)))
-    return round(longest, 2)
