@@ -55,20 +55,21 @@ def run(
 
 
 def _both_claim(play: Failing, findings: Findings, steady_s: float) -> dict[str, int]:
-    """The origin west. The west hands over and takes back; the east, deaf, takes it by force."""
+    """The origin west: the east, deaf and blind, takes it by force while its owner goes on; and the
+    west, as deaf and blind, hands it over and takes it again.
+    """
     east, west = play.east, play.west
-    for region in (east, west):
-        region.pause(mirror.NAME)
-    force = ("--force", "the drill: the west seems dead from here")
     try:
         region_command(east, "promote", "west")
         findings.add("promotions of an origin whose owner lives", "not refused")
     except RefusedError:
         findings.looked("refusals")
-    epochs = {"east": region_command(east, "promote", "west", *force)["epoch"]}
+    for region in (east, west):
+        region.pause(mirror.NAME)
+    epochs = {"east": region_command(east, "promote", "west", *_blind("west"))["epoch"]}
     with suppress(RefusedError):  # the east cannot tell that it has all
-        region_command(west, "demote", "west", "--force", "the drill: deaf, too", "--timeout", "5")
-    epochs["west"] = region_command(west, "promote", "west", *force)["epoch"]
+        region_command(west, "demote", "west", *_blind("east"), "--timeout", "5")
+    epochs["west"] = region_command(west, "promote", "west", *_blind("east"))["epoch"]
     time.sleep(steady_s)  # both answer
     for region in (east, west):
         region.resume(mirror.NAME)
@@ -84,6 +85,11 @@ def _both_claim(play: Failing, findings: Findings, steady_s: float) -> dict[str,
     )
     play.two.knows_since_s["east"] = time.monotonic()
     return epochs
+
+
+def _blind(peer: str) -> tuple[str, ...]:
+    """Nobody answers where the peer should be."""
+    return "--peer", f"{peer}=127.0.0.1:1", "--force", f"the drill: {peer} seems dead from here"
 
 
 def _unreadable(play: Failing, findings: Findings) -> None:
@@ -113,7 +119,8 @@ def _forgotten(play: Failing, findings: Findings) -> dict[str, Any]:
     if _answers(east) != before:
         findings.add("workers that publish though nothing tells who owns what", east.name)
     # The west still knows: it takes the east's people over, and its mirror tells the east.
-    made = region_command(west, "promote", "east", "--force", "the drill: the east forgot")
+    force = ("--force", "the drill: the east forgot")
+    made = region_command(west, "promote", "east", *force)
     until("the east knows again", lambda: _epoch(east, "east") == made["epoch"])
     return {"epoch": made["epoch"], "said": _SAID}
 
