@@ -8,8 +8,9 @@ in each region. What the people of both apps were given is judged against what b
 import time
 from pathlib import Path
 
-from tests.drills.check.findings import Report, report
+from tests.drills.check.findings import Findings, Report, report
 from tests.drills.failover_table import failover_table
+from tests.drills.harness.both_archives import check_archives
 from tests.drills.harness.failing import Failing
 from tests.drills.harness.scene import Ground
 
@@ -53,7 +54,11 @@ def run(
             play.everybody_is_served(east, time.monotonic())
         finally:
             play.close()
-        findings = two.verdict()
+        findings = Findings()
+        if full:
+            two.settle()
+            check_archives(two, findings)
+        findings.take(two.verdict())
         play.judge(findings)
         if bars:
             for partition, seconds in play.figures["rto_s"].items():
