@@ -16,7 +16,7 @@ from tests.drills.check.logs import Logs
 from tests.drills.check.owners import counts
 from tests.drills.harness import tail
 from tests.drills.harness.commands import region_command, until_done
-from tests.drills.harness.load import Load, Mixture
+from tests.drills.harness.load import Load
 from tests.drills.harness.prober import Prober
 from tests.drills.harness.region import Region
 from tests.drills.harness.regions import ITEMS
@@ -63,9 +63,7 @@ class Failing:
 
     def people(self, of: Region, to: Region, rate: float, before: Load | None = None) -> Load:
         """Of one region, who send to this one."""
-        prefix = f"{of.name}-"
-        mixture = Mixture(users=self._users, items=ITEMS, prefix=prefix)
-        return self.two.load(to, rate, prefix, mixture=mixture, before=before)
+        return self.two.load(to, rate, f"{of.name}-", users=self._users, before=before)
 
     def move(self, of: Region, to: Region) -> None:
         """The people of a region send to this one from now on; in good order if they still send."""

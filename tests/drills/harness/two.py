@@ -1,5 +1,6 @@
 """Two regions with people in them: workers, readers, load that can move, the verdict on both."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -19,9 +20,10 @@ from tests.drills.harness.app import App
 from tests.drills.harness.crew import PASSING, Member
 from tests.drills.harness.load import Load, Mixture
 from tests.drills.harness.region import Region
-from tests.drills.harness.regions import Regions
+from tests.drills.harness.regions import ITEMS, Regions
 from tests.drills.harness.twins import Twins
 from tests.drills.harness.waiting import until
+from tests.servers.workers import WORKER
 
 _ANSWERED_S = 120.0
 _NEAR = 200
@@ -56,10 +58,12 @@ class Two:
         }
         self.figures: dict[str, object] = {}
 
-    def begin(self, workers: int = 1) -> None:
-        """Workers in both, each partition open, and a reader in both."""
-        for region in self.regions.values():
-            region.crew(workers)
+    def begin(self, **programs: Sequence[str]) -> None:
+        """A worker in both, each partition open, and a reader in both. `programs`: what runs in a
+        region instead of a worker that is right.
+        """
+        for name, region in self.regions.items():
+            region.crew(0).add(1, program=programs.get(name, WORKER))
         for app in self.apps.values():
             app.start()
         for region in self.regions.values():
@@ -73,16 +77,18 @@ class Two:
             lambda: sum(_opened(m) for m in members) >= self.partitions,
         )
 
-    def load(self, region: Region, rate: float, prefix: str, **more: object) -> Load:
+    def load(
+        self, region: Region, rate: float, prefix: str, *, users: int, before: Load | None = None
+    ) -> Load:
         """People of this prefix, whose app sends to this region. Started."""
         made = Load(
             region.bootstrap,
             f"load{len(self.loads)}",
             rate,
-            more.pop("mixture", None) or Mixture(prefix=prefix),
+            Mixture(users=users, items=ITEMS, prefix=prefix),
             seed=len(self.loads),
             partitions=self.partitions,
-            **more,
+            before=before,
         )
         self.loads.append(made)
         made.start()

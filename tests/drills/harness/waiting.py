@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-DEADLINE_S = 180.0
+DEADLINE_S = 400.0
 """For anything to happen on slow, shared cores."""
 _POLL_S = 0.1
 
