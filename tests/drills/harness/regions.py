@@ -30,6 +30,8 @@ ITEMS = 60
 DIGEST_S = 1.0
 DIGEST_SLICES = 4
 """All users are compared every four seconds, where production takes an hour."""
+_READY_S = 400.0
+"""Eight servers start at once."""
 _PORTS = tuple(name for name in LocalSettings.model_fields if name.endswith("_port"))
 
 Regions = Mapping[str, Region]
@@ -102,18 +104,31 @@ def _region(
         }
     )  # fmt: skip
     servers: dict[str, Server] = {
-        "kafka": kafka.server(home, kafka.Kafka(own.kafka_port, own.kafka_controller_port)),
+        "kafka": kafka.server(
+            home, kafka.Kafka(own.kafka_port, own.kafka_controller_port, ready_timeout_s=_READY_S)
+        ),
         mirror.NAME: mirror.server(
-            home, mirror.Mirror(place.name, own.kafka, peers, own.mirror_port, heap_mb=192)
+            home,
+            mirror.Mirror(
+                place.name, own.kafka, peers, own.mirror_port, heap_mb=192, ready_timeout_s=_READY_S
+            ),
         ),
     }
     if full:
         servers["clickhouse"] = clickhouse.server(
-            home, clickhouse.ClickHouse(own.clickhouse_port, own.clickhouse_http_port)
+            home,
+            clickhouse.ClickHouse(
+                own.clickhouse_port, own.clickhouse_http_port, ready_timeout_s=_READY_S
+            ),
         )
         servers["triton"] = triton.server(
             home,
-            triton.Triton(own.triton_http_port, own.triton_grpc_port, own.triton_metrics_port),
+            triton.Triton(
+                own.triton_http_port,
+                own.triton_grpc_port,
+                own.triton_metrics_port,
+                ready_timeout_s=_READY_S,
+            ),
         )
     given = {
         "region": place.name,
