@@ -1,6 +1,6 @@
 """What can go wrong around a model. Every message says what is wrong, where, and what to do.
 
-None of these is worth trying again unchanged, except ServingError.
+None of these is worth trying again unchanged, except ServingError and TrainingError.
 """
 
 from pathlib import Path
@@ -34,6 +34,10 @@ class GoldenError(InferenceError):
 
 class CheckpointError(InferenceError):
     """A checkpoint is damaged, or belongs to other data, another seed, settings or code."""
+
+
+class TrainingError(InferenceError):
+    """The processes of a distributed run ended without a model. Its checkpoint can be resumed."""
 
 
 class ServingError(InferenceError):

@@ -22,11 +22,11 @@ def loss_of(
     name: LossName, model: Transformer, states: Tensor, targets: Tensor, negatives: Tensor,
     trust: float = 0.75,
 ) -> Tensor:  # fmt: skip
-    """The mean over `states` (steps, dim) whose next items are `targets` (steps,); `negatives`
+    """The sum over `states` (steps, dim) whose next items are `targets` (steps,); `negatives`
     (drawn,) are not read for `full`. `trust` is gSASRec's t: 0 leaves plain binary cross-entropy.
     """
     if name == "full":
-        return functional.cross_entropy(model.scores(states), targets)
+        return functional.cross_entropy(model.scores(states), targets, reduction="sum")
     items = model.table.num_embeddings - 1
     positive = (states * model.table(targets)).sum(1, keepdim=True)  # (steps, 1)
     negative = states @ model.table(negatives).T  # (steps, drawn)
@@ -35,10 +35,10 @@ def loss_of(
         stands_for = torch.log(torch.tensor((items - 1) / len(negatives)))
         logits = (negative + stands_for).masked_fill(same, -torch.inf)  # (steps, drawn)
         first = torch.zeros_like(targets)  # (steps,)
-        return functional.cross_entropy(torch.cat([positive, logits], 1), first)
+        return functional.cross_entropy(torch.cat([positive, logits], 1), first, reduction="sum")
     right = -beta_of(len(negatives), items, trust) * functional.logsigmoid(positive)  # (steps, 1)
     wrong = functional.softplus(negative).masked_fill(same, 0)  # (steps, drawn)
-    return (right[:, 0] + wrong.sum(1)).mean()
+    return right.sum() + wrong.sum()
 
 
 def beta_of(drawn: int, items: int, trust: float) -> float:

@@ -69,7 +69,8 @@ class Transformer(nn.Module):
         """The last step's state of each sequence, (batch, dim); zero where there is no item."""
         count = (places >= 0).sum(1)  # (batch,)
         states = self(places, times)  # (batch, L, dim)
-        rows = torch.arange(len(places), device=places.device)  # (batch,)
+        # The shape and not len(), which an export would take for a constant.
+        rows = torch.arange(places.shape[0], device=places.device)  # (batch,)
         newest: Tensor = states[rows, (count - 1).clamp(min=0)]  # (batch, dim)
         return newest * (count > 0)[:, None]  # (batch, dim)
 
@@ -115,9 +116,11 @@ class Block(nn.Module):
         parts = self.project(normal)  # (batch, L, 3 or 4 dim)
         if self.gated:
             parts = functional.silu(parts)  # (batch, L, 4 dim)
-        each = parts.view(batch, length, -1, self.heads, dim // self.heads)  # (batch, L, 3|4, H, D)
+        # A batch may be empty, and then a length of -1 could not be told.
+        many, wide = parts.shape[2] // dim, dim // self.heads
+        each = parts.view(batch, length, many, self.heads, wide)  # (batch, L, 3|4, H, D)
         query, key, value, *gate = each.permute(2, 0, 3, 1, 4)  # (batch, H, L, D) each
-        logits = query @ key.transpose(2, 3) / (dim // self.heads) ** 0.5  # (batch, H, L, L)
+        logits = query @ key.transpose(2, 3) / wide**0.5  # (batch, H, L, L)
         logits = logits + self.place_bias[:, self.apart[:length, :length]]  # (batch, H, L, L)
         if self.timed:
             logits = logits + self.time_bias[:, buckets].transpose(0, 1)  # (batch, H, L, L)

@@ -4,7 +4,8 @@ The same logs and seed give the same model. Called by `inference.training.train`
 released and by the evaluation, which `tidemill evaluate --transformer` hands `with_transformer`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +14,19 @@ from numpy.typing import NDArray
 from inference.data.interactions import Interactions
 from inference.data.split import Split, leave_one_out
 from inference.errors import DataError
-from inference.models.answer import Tensors, answer
 from inference.models.blend import READINGS, Blend
 from inference.models.ease import EaseSettings, fit_ease
 from inference.models.fit import by_popularity, fit_transitions
 from inference.models.ranker import fit_ranker
 from inference.models.requests import request_of
 from inference.models.sparse import Sparse
-from inference.models.transformer import Transformer, TransformerSettings
+from inference.models.transformer import TransformerSettings
 from inference.models.transitions import TransitionSettings
-from inference.training.checkpoint import Epoch
 from inference.training.epochs import EpochSettings, fit_transformer
+from inference.training.judging import Asked, Judge
+from inference.training.launch import fit_with_processes
+from inference.training.progress import Report, silent
 from inference.training.sequences import Sequences
-from schemas.serving import ITEMS
 
 COUNTED = ("popular", "transitions", "ease")
 """The parts that are counted; a transformer is fitted and joins them."""
@@ -35,8 +36,6 @@ JUDGE_USERS = 2_000
 """So many say after each epoch whether the transformer got better."""
 _USERS_AT_ONCE = 64
 _K = 10
-
-Asked = tuple[Tensors, NDArray[np.uint64]]
 
 
 def fit_blend(log: Interactions, held: Split | None, parts: Sequence[str] = COUNTED) -> Blend:
@@ -85,29 +84,26 @@ def with_ranker(blend: Blend, held: Split | None) -> Blend:
     return blend.weighed(fit_ranker(blend, _asked(held, RANKER_USERS)))
 
 
-def with_transformer(
+def with_transformer(  # noqa: PLR0913 - each is a choice of its own
     blend: Blend,
     log: Interactions,
     held: Split | None,
     *,
     epochs: EpochSettings | None = None,
     seed: int = 0,
+    processes: int = 1,
     checkpoint: Path | None = None,
-    report: Callable[[Epoch], None] = lambda _: None,
+    report: Report = silent,
 ) -> Blend:
-    """The blend of `log` with a transformer fitted on the same, and its ranker fitted again. Raises
-    DataError where the validation items are not beside the log but in it; CheckpointError.
+    """The blend of `log` with a transformer fitted on the same by so many processes, and its ranker
+    fitted again. Raises DataError where the validation items are not beside the log but in it;
+    CheckpointError, TrainingError.
     """
     if held is None or not _learns_from(held, log):
         raise DataError("the transformer is fitted for the test of leave-one-out only")
-    asked = list(_asked(held, JUDGE_USERS, _K))
-
-    def judge(model: Transformer) -> float:
-        alone = blend.joined_by(model).only(("transformer",))
-        gains = [_gains(answer(alone, request)[ITEMS], wanted) for request, wanted in asked]
-        return float(np.concatenate(gains).mean())
-
-    model, _ = fit_transformer(
+    judge = Judge.of(blend, tuple(_asked(held, JUDGE_USERS, _K)))
+    fit = fit_transformer if processes == 1 else partial(fit_with_processes, processes)
+    model, _ = fit(
         Sequences.of(log, _places(log)),
         len(blend.vocabulary),
         judge,
@@ -116,7 +112,7 @@ def with_transformer(
         kept=None if checkpoint is None else (checkpoint, log.fingerprint()),
         report=report,
     )
-    return with_ranker(blend.joined_by(model), held)
+    return with_ranker(blend.joined_by(model.cpu()), held)
 
 
 def _places(log: Interactions) -> NDArray[np.int64]:
@@ -129,13 +125,6 @@ def _places(log: Interactions) -> NDArray[np.int64]:
 
 def _learns_from(held: Split, log: Interactions) -> bool:
     return held.fit.fingerprint() == log.positive().fingerprint()
-
-
-def _gains(items: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """NDCG of one target a user, (users,)."""
-    hits = items == wanted[:, None]  # (users, k)
-    gains: NDArray[np.float64] = (hits / np.log2(np.arange(items.shape[1]) + 2)).sum(1)
-    return gains
 
 
 def _asked(held: Split, users_at_most: int, k: int = 1) -> Iterator[Asked]:

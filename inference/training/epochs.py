@@ -1,25 +1,30 @@
 """Fits the sequential transformer, epoch by epoch, until it no longer gets better.
 
 After each epoch the model is judged on validation items; the best one is kept and given back, and
-`patience` epochs without a better one end the run. All chance of an epoch (order, dropout, drawn
+`patience` epochs without a better one end the run. All chance of a step (order, dropout, drawn
 items) comes from the seed and its number, so a run that was stopped and resumed gives the same
-model as one that was not. Called by `inference.training.blend`.
+model as one that was not. Several processes share each batch; but for dropout, which each draws
+for itself, they take the steps that one would. Called by `inference.training.blend`, in processes
+of its own by `rank`.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inference.models.losses import LossName, loss_of
 from inference.models.transformer import Transformer, TransformerSettings
 from inference.training import checkpoint
-from inference.training.checkpoint import Epoch, Head
-from inference.training.sequences import Sequences
+from inference.training.distribute import Group, alone
+from inference.training.progress import Epoch, Report, Resumed, Saved, Started, silent
+from inference.training.sequences import Batch, Sequences
+from inference.training.standing import Standing, copy_of
 
 FULL_ITEMS_AT_MOST = 5_000
 """Up to here the loss is over all items; beyond, most of an epoch would be spent in it."""
@@ -34,113 +39,141 @@ class EpochSettings:
     epochs: int = 60
     patience: int = 6
     batch: int = 128
-    """Windows of a user's items a step."""
+    """Windows of a user's items a step, of all processes together."""
     rate: float = 1e-3
     loss: LossName | None = None
     """None takes full up to FULL_ITEMS_AT_MOST items, else sampled."""
     drawn: int = 1024
+    every: int = 2_000
+    """Steps from one checkpoint to the next within an epoch; its end has one too. A minute or so
+    of work on one core."""
 
 
-@dataclass
-class _Run:
-    """What a checkpoint holds."""
-
-    model: Transformer
-    optimiser: torch.optim.AdamW
-    best: dict[str, Tensor]
-    epochs: list[Epoch]
-
-    def tensors(self) -> dict[str, Tensor]:
-        kept = {f"model/{name}": table for name, table in self.model.state_dict().items()}
-        kept |= {f"best/{name}": table for name, table in self.best.items()}
-        for place, state in self.optimiser.state_dict()["state"].items():
-            kept |= {f"optimiser/{place}/{name}": table for name, table in state.items()}
-        return kept
-
-    def take(self, head: Head, tensors: dict[str, Tensor]) -> None:
-        def under(prefix: str) -> dict[str, Tensor]:
-            found = tensors.items()
-            return {n.removeprefix(prefix): t for n, t in found if n.startswith(prefix)}
-
-        self.model.load_state_dict(under("model/"))
-        self.best, self.epochs = under("best/"), list(head.epochs)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, table in under("optimiser/").items():
-            place, _, what = name.partition("/")
-            state.setdefault(int(place), {})[what] = table
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+Settings = tuple[TransformerSettings, EpochSettings]
 
 
-def fit_transformer(
+class _Loss(nn.Module):
+    """The part of the step whose gradients the processes share."""
+
+    def __init__(self, name: LossName, model: Transformer) -> None:
+        super().__init__()
+        self.name, self.model = name, model
+
+    def forward(self, batch: Batch, negatives: Tensor) -> Tensor:
+        """The sum over all steps of the batch, 0 where it has no row."""
+        there = batch.targets >= 0  # (batch, length)
+        states = self.model(batch.places, batch.times)[there]  # (steps, dim)
+        return loss_of(self.name, self.model, states, batch.targets[there], negatives)
+
+
+def fit_transformer(  # noqa: PLR0913 - what is learnt from, by whom it is judged, how and where
     sequences: Sequences,
     items: int,
     judge: Callable[[Transformer], float],
-    settings: tuple[TransformerSettings, EpochSettings],
+    settings: Settings,
     *,
     seed: int = 0,
     kept: tuple[Path, str] | None = None,
-    report: Callable[[Epoch], None] = lambda _: None,
+    report: Report = silent,
+    group: Group | None = None,
 ) -> tuple[Transformer, list[Epoch]]:
-    """`kept` is where the checkpoint lies, resumed if it is there, and the fingerprint of the data.
-    Raises CheckpointError.
+    """`kept` is the folder of its checkpoints, resumed if there is one, and the fingerprint of the
+    data. The `group` is this process alone where none is given. Raises CheckpointError.
     """
+    group = group or alone()
     of_model, of_run = settings
     torch.manual_seed(seed)
-    model = Transformer(items, of_model)
+    model = Transformer(items, of_model).to(group.device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=of_run.rate, weight_decay=0.01)
-    run = _Run(model, optimiser, _copy(model), [])
-    made_of = {
-        "data": kept[1] if kept else "",
-        "seed": str(seed),
-        "settings": repr((items, of_model, of_run)),
-        "code": checkpoint.code_version(),
-    }
-    if kept and kept[0].exists():
-        run.take(*checkpoint.read(kept[0], made_of))
+    run = Standing(model, optimiser, copy_of(model))
+    made_of = made_from(items, settings, seed, kept[1] if kept else "")
+    report(Started(processes=group.processes, on=group.on))
+    found = checkpoint.read(kept[0], made_of) if kept else None
+    if found:
+        run.take(*found, group)
+        report(Resumed(epochs=len(run.epochs), steps=run.steps))
+
+    def save() -> None:
+        if kept:
+            checkpoint.write(kept[0], run.head(made_of, group), run.tensors(), group)
+            report(Saved(epochs=len(run.epochs), steps=run.steps))
+
+    steps = _Steps(run, sequences, of_run, seed, group, save)
     while len(run.epochs) < of_run.epochs and _waits(run.epochs) < of_run.patience:
         began = time.monotonic()
-        loss = _epoch(run, sequences, of_run, (seed, len(run.epochs)))
+        loss = steps.epoch()
         model.eval()
-        metric = judge(model)
-        if metric > max((epoch.metric for epoch in run.epochs), default=-1.0):
-            run.best = _copy(model)
+        metric = group.same(judge(model) if group.first else 0.0)
         seconds = round(time.monotonic() - began, 3)
-        run.epochs.append(
-            Epoch(number=len(run.epochs) + 1, loss=loss, metric=metric, seconds=seconds)
-        )
-        if kept:
-            checkpoint.write(kept[0], Head(run=made_of, epochs=run.epochs), run.tensors())
+        run.end(Epoch(number=len(run.epochs) + 1, loss=loss, metric=metric, seconds=seconds))
+        save()
         report(run.epochs[-1])
     model.load_state_dict(run.best)
     return model.eval(), run.epochs
 
 
-def _epoch(
-    run: _Run, sequences: Sequences, settings: EpochSettings, chance: tuple[int, int]
-) -> float:
-    """The mean loss of a step. Where nobody has two items there is none, and it is 0."""
-    random = np.random.default_rng(chance)
-    torch.manual_seed(int(random.integers(2**62)))
-    items = run.model.table.num_embeddings - 1
-    name = settings.loss or ("full" if items <= FULL_ITEMS_AT_MOST else "sampled")
-    run.model.train()
-    lost, steps = 0.0, 0
-    for batch in sequences.batches(run.model.settings.length, settings.batch, random):
-        there = batch.targets >= 0  # (batch, length)
-        states = run.model(batch.places, batch.times)[there]  # (steps, dim)
-        negatives = torch.randint(items, (settings.drawn,))  # (drawn,)
-        loss = loss_of(name, run.model, states, batch.targets[there], negatives)
+def made_from(items: int, settings: Settings, seed: int, data: str) -> dict[str, str]:
+    """What must be equal to resume. How many processes share the work need not be."""
+    return {
+        "data": data,
+        "seed": str(seed),
+        "settings": repr((items, *settings)),
+        "code": checkpoint.code_version(),
+    }
+
+
+class _Steps:
+    """The steps of an epoch, each on this process's share of a batch."""
+
+    def __init__(
+        self,
+        run: Standing,
+        sequences: Sequences,
+        settings: EpochSettings,
+        seed: int,
+        group: Group,
+        save: Callable[[], None],
+    ) -> None:
+        self.run, self.sequences, self.settings = run, sequences, settings
+        self.seed, self.group, self.save = seed, group, save
+        self.items = run.model.table.num_embeddings - 1
+        full = self.items <= FULL_ITEMS_AT_MOST
+        name: LossName = settings.loss or ("full" if full else "sampled")
+        self.loss = group.joined(_Loss(name, run.model), all_used=run.model.settings.timed)
+
+    def epoch(self) -> float:
+        """The mean loss of what is learnt in it. Where nobody has two items it is 0."""
+        run, length = self.run, self.run.model.settings.length
+        run.model.train()
+        random = np.random.default_rng((self.seed, len(run.epochs)))
+        batches = self.sequences.batches(length, self.settings.batch, random)
+        for batch in islice(batches, run.steps, None):
+            self._step(batch)
+            if run.steps % self.settings.every == 0:
+                self.save()
+        lost, seen = self.group.total(run.lost, run.seen)
+        return lost / max(1.0, seen)
+
+    def _step(self, batch: Batch) -> None:
+        run, group = self.run, self.group
+        chance = self.seed, len(run.epochs), run.steps
+        drawing = torch.Generator().manual_seed(_seed_of(*chance))
+        negatives = torch.randint(self.items, (self.settings.drawn,), generator=drawing)  # (drawn,)
+        torch.manual_seed(_seed_of(*chance, 1 + group.rank))
+        count = int((batch.targets >= 0).sum())
+        mine = batch.part(group.rank, group.processes).to(group.device)
+        loss = self.loss(mine, negatives.to(group.device))
         run.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        # Gradients are averaged over the processes, so each stands for all of them.
+        (loss * group.processes / count).backward()
         torch.nn.utils.clip_grad_norm_(run.model.parameters(), _CLIP)
         run.optimiser.step()
-        lost, steps = lost + loss.item() * len(states), steps + len(states)
-    return lost / max(1, steps)
+        run.step(loss.item(), int((mine.targets >= 0).sum()))
 
 
-def _copy(model: Transformer) -> dict[str, Tensor]:
-    return {name: table.clone() for name, table in model.state_dict().items()}
+def _seed_of(*numbers: int) -> int:
+    """A seed that no other numbers give."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _waits(epochs: list[Epoch]) -> int:

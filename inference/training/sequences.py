@@ -24,6 +24,14 @@ class Batch:
     times: Tensor  # (batch, length) int64, ms
     targets: Tensor  # (batch, length) int64
 
+    def part(self, rank: int, processes: int) -> "Batch":
+        """Every so many-th row, so that each part has rows of every length; it may have none."""
+        rows = slice(rank, None, processes)
+        return Batch(self.places[rows], self.times[rows], self.targets[rows])
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(self.places.to(device), self.times.to(device), self.targets.to(device))
+
 
 @dataclass(frozen=True)
 class Sequences:

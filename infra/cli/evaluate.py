@@ -1,5 +1,6 @@
 """`tidemill evaluate`: the model on a data set, beside the floors that anything must beat."""
 
+import shutil
 from functools import partial
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from inference.evaluation import Evaluation
 from inference.evaluation import evaluate as measure
 from inference.evaluation.evaluate import Protocol, Sequential
 from inference.training.blend import with_transformer
-from inference.training.checkpoint import Epoch
+from inference.training.progress import Epoch, Resumed, Said, Saved, Started
 from infra.cli.datasets import Data, Dataset, read_log
 from infra.cli.moments import moment_ms
 from infra.cli.printing import out, print_json, tell
@@ -44,6 +45,9 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
     resume: Annotated[
         bool, typer.Option("--resume", help="go on from the transformer's last epoch")
     ] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, help="that fit the transformer together, by torchrun")
+    ] = 1,
     seed: Annotated[int, typer.Option(help="of the transformer")] = 0,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
@@ -55,7 +59,7 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         raise typer.BadParameter("--until is for --protocol time-split")
     log = read_log(dataset, data, local_settings().place)
     until_ms = None if until is None else moment_ms(log, until)
-    sequential = _transformer(log, seed, resume=resume) if transformer else None
+    sequential = _transformer(log, seed, processes, resume=resume) if transformer else None
     found = measure(
         log,
         protocol=chosen,
@@ -76,20 +80,31 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
     )
 
 
-def _transformer(log: Interactions, seed: int, *, resume: bool) -> Sequential:
-    """Fits with a checkpoint in the home; an older one is only gone on from when asked to."""
-    checkpoint = local_settings().place.root / "training" / f"{log.fingerprint()}-{seed}.npz"
-    if not resume:
-        checkpoint.unlink(missing_ok=True)
-    return partial(with_transformer, seed=seed, checkpoint=checkpoint, report=_say)
-
-
-def _say(epoch: Epoch) -> None:
-    typer.echo(
-        f"epoch {epoch.number}: loss {epoch.loss:.4f}, validation NDCG@10 {epoch.metric:.4f}, "
-        f"{epoch.seconds:.1f} s",
-        err=True,
+def _transformer(log: Interactions, seed: int, processes: int, *, resume: bool) -> Sequential:
+    """Fits with checkpoints in the home; an older one is only gone on from when asked to."""
+    checkpoint = local_settings().place.root / "training" / f"{log.fingerprint()}-{seed}"
+    if checkpoint.exists() and not resume:
+        shutil.rmtree(checkpoint)
+    return partial(
+        with_transformer, seed=seed, processes=processes, checkpoint=checkpoint, report=_say
     )
+
+
+def _say(said: Said) -> None:
+    match said:
+        case Started():
+            many = "1 process" if said.processes == 1 else f"{said.processes} processes"
+            line = f"{many} on {said.on}"
+        case Resumed():
+            line = f"resumed after {said.epochs} epochs and {said.steps} steps"
+        case Epoch():
+            line = (
+                f"epoch {said.number}: loss {said.loss:.4f}, "
+                f"validation NDCG@10 {said.metric:.4f}, {said.seconds:.1f} s"
+            )
+        case Saved():
+            return
+    typer.echo(line, err=True)
 
 
 def _table(found: Evaluation) -> Table:

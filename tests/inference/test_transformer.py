@@ -1,4 +1,4 @@
-"""The transformer, its losses and its training: what it may look at, learns and remembers."""
+"""The transformer, its losses and its training: what it may look at and what it learns."""
 
 from collections import Counter
 
@@ -6,21 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from inference.errors import CheckpointError
 from inference.models.losses import beta_of, loss_of
 from inference.models.transformer import Transformer, TransformerSettings
 from inference.training.epochs import EpochSettings, fit_transformer
 from inference.training.sequences import Sequences
+from tests.inference.circles import DAY_MS, SMALL, circle, fit, right
 
-SMALL = {"dim": 16, "blocks": 1, "heads": 2, "length": 8, "dropout": 0.1}
 STYLES = ("sasrec", "hstu")
-DAY_MS = 86_400_000
-
-
-def circle(users=40, items=12, length=6):
-    starts = np.arange(users + 1) * length
-    user, step = np.divmod(np.arange(users * length), length)
-    return Sequences((user + step) % items, step * DAY_MS, starts)
 
 
 def random_batch(rows=3, length=8, items=12, seed=0):
@@ -77,10 +69,10 @@ def test_the_sampled_loss_over_every_item_is_the_full_one():
     scale = torch.log(torch.tensor(11 / 12))
     logits = model.scores(states) + scale
     logits.scatter_add_(1, targets[:, None], -scale.expand(len(targets), 1))
-    expected = torch.nn.functional.cross_entropy(logits, targets)
+    expected = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
     sampled = loss_of("sampled", model, states, targets, torch.arange(12))
     torch.testing.assert_close(sampled, expected)
-    assert abs((sampled - full).item()) < 0.1
+    assert abs((sampled - full).item()) < 0.1 * len(targets)
 
 
 def test_the_correction_of_gsasrec():
@@ -113,22 +105,6 @@ def test_nobody_with_two_items_gives_no_batch():
     assert not list(alone.batches(5, 4, np.random.default_rng(0)))
 
 
-def right(model):
-    """The share of the items after which the circle's next one scores highest."""
-    with torch.no_grad():
-        states = model(torch.arange(12)[:, None], torch.zeros(12, 1, dtype=torch.int64))[:, 0]
-        return float((model.scores(states).argmax(1) == (torch.arange(12) + 1) % 12).float().mean())
-
-
-def fit(path=None, *, epochs=4, seed=0, data="some", loss=None, style="sasrec", patience=99):
-    settings = (
-        TransformerSettings(style=style, **SMALL),
-        EpochSettings(epochs=epochs, patience=patience, batch=8, rate=0.02, loss=loss, drawn=8),
-    )
-    kept = (path, data) if path else None
-    return fit_transformer(circle(), 12, right, settings, seed=seed, kept=kept)
-
-
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("loss", ["full", "sampled", "gbce"])
 def test_a_circle_is_learnt(style, loss):
@@ -149,65 +125,3 @@ def test_it_stops_when_nothing_gets_better_and_gives_the_best_back():
     model, epochs = fit_transformer(circle(), 12, judge, settings)
     assert [epoch.metric for epoch in epochs] == [0.1, 0.3, 0.2, 0.25, 0.29]
     assert torch.equal(model.table.weight, seen[1])
-
-
-class StoppedError(Exception):
-    """What stops a run in the middle."""
-
-
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
-    path = tmp_path / "run" / "checkpoint.npz"
-
-    def stop(epoch):
-        if epoch.number == 2:
-            raise StoppedError
-
-    settings = (
-        TransformerSettings(**SMALL),
-        EpochSettings(epochs=4, patience=99, batch=8, rate=0.02, drawn=8),
-    )
-    with pytest.raises(StoppedError):
-        fit_transformer(circle(), 12, right, settings, kept=(path, "some"), report=stop)
-    resumed, epochs = fit(path)
-    straight, others = fit()
-    assert [(e.number, e.loss, e.metric) for e in epochs] == [
-        (e.number, e.loss, e.metric) for e in others
-    ]
-    for name, table in straight.state_dict().items():
-        assert torch.equal(table, resumed.state_dict()[name])
-    assert [entry.name for entry in path.parent.iterdir()] == ["checkpoint.npz"]
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
-def test_a_checkpoint_that_was_cut_off_is_refused(tmp_path, share):
-    path = tmp_path / "checkpoint.npz"
-    fit(path, epochs=1)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(CheckpointError, match=r"checkpoint\.npz: it is no whole checkpoint"):
-        fit(path)
-
-
-def test_a_checkpoint_with_a_changed_byte_is_refused(tmp_path):
-    path = tmp_path / "checkpoint.npz"
-    fit(path, epochs=1)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="it is no whole checkpoint"):
-        fit(path)
-
-
-@pytest.mark.parametrize(
-    ("other", "said"),
-    [
-        ({"seed": 1}, "its seed is 0, this run's is 1"),
-        ({"data": "else"}, "its data is some, this run's is else"),
-        ({"style": "hstu"}, "its settings is "),
-    ],
-)
-def test_a_checkpoint_of_another_run_is_refused(tmp_path, other, said):
-    path = tmp_path / "checkpoint.npz"
-    fit(path, epochs=1)
-    with pytest.raises(CheckpointError, match=said):
-        fit(path, **({"epochs": 1} | other))
