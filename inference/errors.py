@@ -36,6 +36,10 @@ class CheckpointError(InferenceError):
     """A checkpoint is damaged, or belongs to other data, another seed, settings or code."""
 
 
+class CompressionError(InferenceError, ValueError):
+    """A model cannot be made smaller in this way."""
+
+
 class TrainingError(InferenceError):
     """The processes of a distributed run ended without a model. Its checkpoint can be resumed."""
 

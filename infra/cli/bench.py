@@ -19,7 +19,7 @@ from infra.cli.region import local_settings
 from infra.local.problems import LocalError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-NAMES = ("backup", "balance", "engine", "latency", "scale", "score")
+NAMES = ("backup", "balance", "compression", "engine", "latency", "scale", "score")
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 

@@ -23,7 +23,7 @@ FAMILIES = {
     "topics": ("topics", "Create the topics, or check them."),
     "dead-letters": ("dead_letters", "What was refused and why; put back what can be read now."),
     "backup": ("backup", "Save this region's states, control topics and releases; join them back."),
-    "bench": ("bench", "Measure the engine; needs a checkout of the source."),
+    "bench": ("bench", "Measure the engine and the model; needs a checkout."),
     "drill": ("drill", "Break the engine and check what it did; needs a checkout of the source."),
     "settings": ("settings", "Every setting with its type, default and value."),
 }
