@@ -1,5 +1,5 @@
 """Two regions that serve the same release by one Triton, each with a worker that lists its states
-every other second and scores half of the users as a standby.
+again and again and scores half of the users as a standby.
 """
 
 import shutil
@@ -25,12 +25,12 @@ from tests.servers.workers import Worker, own, until
 USERS = [f"seen-{number}" for number in range(40)]
 SHARE = 0.5
 INSIDE = {user for user in USERS if is_sampled(user, SHARE)}
-DIGESTS = {"digest_s": 2.0, "digest_slices": 1}
+SLICES = 1
 DEADLINE_MS = 5_000
 """Twenty times the default, for two slow, shared cores."""
 
 
-def started(pair: Pair, triton: RunningTriton, folder: Path) -> Iterator[Pair]:
+def started(pair: Pair, triton: RunningTriton, folder: Path, digest_s: float) -> Iterator[Pair]:
     """Each region owns itself, sells the same items, serves the same release and has one worker."""
     release = releases.write(train(chains()), folder / "releases", {})
     releases.install(release, triton.repository)
@@ -50,7 +50,9 @@ def started(pair: Pair, triton: RunningTriton, folder: Path) -> Iterator[Pair]:
     control.write(pair["east"].settings, MODEL_RELEASES, MODEL, record)
     for region in pair.values():
         until(f"{region.name} knows both owners", lambda r=region: len(owned(r)) == 2)
-    workers = [_worker(region, triton, folder / f"{region.name}.log") for region in pair.values()]
+    workers = [
+        _worker(region, triton, folder / f"{region.name}.log", digest_s) for region in pair.values()
+    ]
     try:
         for worker in workers:
             worker.start()
@@ -63,13 +65,13 @@ def started(pair: Pair, triton: RunningTriton, folder: Path) -> Iterator[Pair]:
         shutil.rmtree(triton.repository / MODEL, ignore_errors=True)
 
 
-def _worker(region: Region, triton: RunningTriton, log: Path) -> Worker:
+def _worker(region: Region, triton: RunningTriton, log: Path, digest_s: float) -> Worker:
     settings = region.settings
     given = {
         "kafka": settings.kafka, "region": settings.region, "partitions": settings.partitions,
         "region_number": settings.region_number, "peers": ",".join(settings.peers),
         "triton": triton.grpc_url, "score_deadline_ms": DEADLINE_MS, "flush_s": 0.5,
-        "sample_share": SHARE, **DIGESTS,
+        "sample_share": SHARE, "digest_s": digest_s, "digest_slices": SLICES,
     }  # fmt: skip
     return Worker("recommend", log, given)
 

@@ -4,7 +4,7 @@ The east stands by for the west. Each region has a worker, one Triton serves a r
 """
 
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,16 +23,21 @@ from streams.settings import Settings
 from tests.servers import served_pair
 from tests.servers.conftest import RunningTriton
 from tests.servers.pair import REGIONS, Pair
-from tests.servers.served_pair import DIGESTS, USERS
+from tests.servers.served_pair import SLICES, USERS
 from tests.servers.states import ask, put, send
 from tests.servers.workers import Worker, until
+
+DIGEST_S = 10
+"""Lists of the last two turns tell whether Triton is warm, and a look may take seconds."""
+DEADLINE_S = 300.0
+"""A user must differ twice, and be listed alike again, on two slow, shared cores."""
 
 
 @pytest.fixture(scope="module")
 def shops(
     pair: Pair, triton: RunningTriton, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
-    yield from served_pair.started(pair, triton, tmp_path_factory.mktemp("ready"))
+    yield from served_pair.started(pair, triton, tmp_path_factory.mktemp("ready"), DIGEST_S)
 
 
 READY = 'tidemill_standby_ready{origin="west"} 1.0'
@@ -43,7 +48,9 @@ class East:
 
     def __init__(self, pair: Pair) -> None:
         self._west = pair["west"]
-        self.settings = pair["east"].settings.model_copy(update=DIGESTS)
+        self.settings = pair["east"].settings.model_copy(
+            update={"digest_s": DIGEST_S, "digest_slices": SLICES}
+        )
         self._lists = PeerLists(self.settings)
         self._asked = 0
 
@@ -55,17 +62,28 @@ class East:
         return next(one for one in found.origins if one.origin == "west")
 
     def until_ready(self) -> None:
-        until(
-            "the east is ready and warm",
-            lambda: (one := self.of_west()).is_warm and not one.reasons,
-        )
+        self._until("the east is ready and warm", lambda one: one.is_warm and not one.reasons)
 
     def until_not(self, about: str) -> str:
         """What it says about it."""
-        found: list[str] = until(
-            f"the east is not ready for {about}",
-            lambda: [reason.says for reason in self.of_west().reasons if reason.about == about],
-        )
+
+        def says(one: Origin) -> list[str]:
+            return [reason.says for reason in one.reasons if reason.about == about]
+
+        return says(self._until(f"the east is not ready for {about}", says))[0]
+
+    def _until(self, what: str, condition: Callable[[Origin], object]) -> Origin:
+        """The Origin of which it is true."""
+        found: list[Origin] = []
+
+        def is_so() -> bool:
+            found[:] = [self.of_west()]
+            return bool(condition(found[0]))
+
+        try:
+            until(what, is_so, DEADLINE_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {found}") from None
         return found[0]
 
 
@@ -82,7 +100,8 @@ def watcher(east: East, tmp_path: Path) -> Iterator[str]:
     port = ports.free_port(frozenset())
     given = {
         "kafka": settings.kafka, "region": settings.region, "partitions": settings.partitions,
-        "peers": ",".join(settings.peers), "metrics_port": port, **DIGESTS,
+        "peers": ",".join(settings.peers), "metrics_port": port,
+        "digest_s": DIGEST_S, "digest_slices": SLICES,
     }  # fmt: skip
     program = ("-m", "infra.watch_standby")
     worker = Worker("standby", tmp_path / "watcher.log", given, program).start()
@@ -119,13 +138,13 @@ def test_it_is_ready_where_all_is_alike_and_a_user_that_differs_twice_ends_that(
     says = east.until_not("users")
     assert f"1 users differ for good from those of west, such as {kim}" in says
     differs = 'tidemill_standby_users{found="differing_twice",origin="west"} 1.0'
-    until("that is told too", lambda: differs in told(watcher))
+    until("that is told too", lambda: differs in told(watcher), DEADLINE_S)
     assert 'tidemill_standby_ready{origin="west"} 0.0' in told(watcher)
     assert 'tidemill_standby_against{about="users",origin="west"} 1.0' in told(watcher)
 
     put(shops["west"].bootstrap, STATE_JOINS.name, [(kim, joined)])
     east.until_ready()
-    until("a join has mended it", lambda: READY in told(watcher))
+    until("a join has mended it", lambda: READY in told(watcher), DEADLINE_S)
 
 
 def test_another_version_than_the_owner_s_and_a_triton_that_stands_still_are_told(

@@ -27,7 +27,7 @@ from tests.servers.workers import until
 def shops(
     pair: Pair, triton: RunningTriton, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
-    yield from served_pair.started(pair, triton, tmp_path_factory.mktemp("sample"))
+    yield from served_pair.started(pair, triton, tmp_path_factory.mktemp("sample"), digest_s=2)
 
 
 def sampled(reader: Region, region: str) -> list[SampledSlate]:
