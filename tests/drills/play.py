@@ -17,13 +17,6 @@ from tests.drills.harness.scene import ground
 
 ABOUT = {
     "failover": "two regions: one dies under load, the other takes over, it returns and takes back",
-    "switch": "two regions: a planned switch there and back, nothing lost",
-    "frozen": "two regions: one sleeps, the other takes over, it wakes as a zombie",
-    "mirrors": "two regions: a mirror killed, one asleep, and none for a minute",
-    "second": "two regions: the one that took over dies, too, before anybody failed back",
-    "wiped": "two regions: one loses its disks and is rebuilt by `region join`",
-    "region_controls": "two regions: one with a worker that is wrong on purpose",
-    "claims": "two regions: both claim an origin; a record unreadable; all records lost",
     "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",
     "deaths": "death at every numbered step of commit, flush, opening and closing",
     "zombies": "SIGSTOP past the session, then SIGCONT; in a batch and in a flush",

@@ -3,7 +3,6 @@
 It lies where `tidemill up --regions` would put it, so that the real commands find it.
 """
 
-import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,23 +66,6 @@ class Region:
     def stop(self, *names: str) -> None:
         supervisor.stop(self.home.run, names or None)
 
-    def kill(self, *names: str) -> None:
-        """SIGKILL to servers; nothing is flushed, closed or said."""
-        family = self._family(*names)
-        for process in family:
-            process.kill()
-        psutil.wait_procs(family, timeout=30)
-        self.stop(*names)
-
-    def pause(self, *names: str) -> None:
-        """SIGSTOP: they keep their connections and answer nothing."""
-        for process in self._family(*names):
-            process.suspend()
-
-    def resume(self, *names: str) -> None:
-        for process in reversed(self._family(*names)):
-            process.resume()
-
     def die(self) -> None:
         """All of it at once, without warning: broker, mirror, workers, and what else there is."""
         members = self._members()
@@ -98,20 +80,6 @@ class Region:
         psutil.wait_procs(family, timeout=30)
         self.stop()
 
-    def freeze(self) -> None:
-        """SIGSTOP to all of it: to everybody else it is dead, to itself no time passes."""
-        self.is_dead = True
-        for member in self._members():
-            member.worker.signal(signal.SIGSTOP)
-        self.pause(*self.servers)
-
-    def thaw(self, *but: str) -> None:
-        """All but these servers."""
-        self.is_dead = False
-        self.resume(*(name for name in self.servers if name not in but))
-        for member in self._members():
-            member.worker.signal(signal.SIGCONT)
-
     def start_workers(self) -> None:
         for crew in self.crews:
             for member in crew.members:
@@ -123,13 +91,6 @@ class Region:
         settings = {f"TIDEMILL_{name.upper()}": str(value) for name, value in self.given.items()}
         settings |= {"TIDEMILL_TOOLS": str(self.home.tools)}
         return tidemill(self.machine, *arguments, **settings)
-
-    def wipe(self) -> None:
-        """A new machine: stopped, and its disks empty."""
-        subprocess.run(["rm", "-rf", str(self.home.data)], check=True)
-        for crew in self.crews:
-            for member in crew.members:
-                member.wipe()
 
     def _members(self) -> list[Member]:
         return [m for crew in self.crews for m in crew.members if m.is_running]

@@ -1,6 +1,5 @@
 """Two regions with people in them: workers, readers, load that can move, the verdict on both."""
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -23,11 +22,8 @@ from tests.drills.harness.region import Region
 from tests.drills.harness.regions import ITEMS, Regions
 from tests.drills.harness.twins import Twins
 from tests.drills.harness.waiting import until
-from tests.servers.workers import WORKER
 
 _ANSWERED_S = 120.0
-_NEAR = 200
-"""Records."""
 
 
 @dataclass(eq=False)
@@ -38,11 +34,6 @@ class Two:
     twins: Twins | None = None
     knows_since_s: dict[str, float] = field(default_factory=dict)
     """Region -> since when its reader must know who owns what now; otherwise from the start."""
-
-    wiped: str = ""
-    """A region whose own topics began anew: its peer has more of them than it has itself."""
-    lost: set[str] = field(default_factory=set)
-    """Events that a broker acknowledged and took with it."""
 
     def __post_init__(self) -> None:
         self.apps = {name: App(region.settings) for name, region in self.regions.items()}
@@ -58,12 +49,10 @@ class Two:
         }
         self.figures: dict[str, object] = {}
 
-    def begin(self, **programs: Sequence[str]) -> None:
-        """A worker in both, each partition open, and a reader in both. `programs`: what runs in a
-        region instead of a worker that is right.
-        """
-        for name, region in self.regions.items():
-            region.crew(0).add(1, program=programs.get(name, WORKER))
+    def begin(self) -> None:
+        """A worker in both, each partition open, and a reader in both."""
+        for region in self.regions.values():
+            region.crew()
         for app in self.apps.values():
             app.start()
         for region in self.regions.values():
@@ -110,12 +99,6 @@ class Two:
     def folded(self, region: Region, deadline_s: float = 300.0) -> None:
         """Everything has crossed to this region, and it has processed all."""
         peer = self.regions[region.peer]
-        if peer.name == self.wiped:
-            until(
-                f"events of {peer.name} have crossed",
-                lambda: self._ids(peer, peer.name) <= self._ids(region, peer.name),
-                deadline_s,
-            )
         for topic in (USER_EVENTS, RECOMMENDATIONS):
             source, copy = (Counts(side, self.partitions) for side in _sides(peer, region, topic))
             with closing(source), closing(copy):
@@ -130,13 +113,6 @@ class Two:
             deadline_s,
         )
 
-    def nearly_folded(self, region: Region) -> None:
-        """It has processed nearly all there is, though people go on sending."""
-        until(
-            f"{region.name} has caught up",
-            lambda: behind(RECOMMEND, region.settings) < _NEAR,
-        )
-
     def verdict(self, deadline_s: float = 300.0) -> Findings:
         """End everything, look at it from both sides."""
         self.settle(deadline_s)
@@ -145,7 +121,7 @@ class Two:
         findings = Findings()
         for name, region in self.regions.items():
             peer = self.regions[region.peer]
-            for topic in (USER_EVENTS, RECOMMENDATIONS) if peer.name != self.wiped else ():
+            for topic in (USER_EVENTS, RECOMMENDATIONS):
                 check_mirror(*_sides(peer, region, topic), self.partitions, findings)
             with closing(Logs(region.bootstrap)) as logs:
                 self.figures[f"answers that do not count, in {name}"] = check_answers(
@@ -162,9 +138,7 @@ class Two:
         for name, region in self.regions.items():
             for load in self.loads:
                 acked = {f"{load.name_}-{n}" for n, done in enumerate(load.acknowledged) if done}
-                if name != self.wiped:
-                    acked -= self.lost
-                    check_events(region.bootstrap, self.inputs[name], acked, findings)
+                check_events(region.bootstrap, self.inputs[name], acked, findings)
         self._compare_slates(findings)
         west = self.regions["west"]
         topics = copies(STATE_DIGESTS, west.settings.peers)
@@ -180,18 +154,6 @@ class Two:
                 given, holds = self.apps[name].given, self.owners(region)
                 count += sum(1 for _ in unanswered(logs, self.inputs[name], given, holds))
         return count
-
-    def _ids(self, region: Region, origin: str) -> set[str]:
-        """Of the events of an origin, as they lie in a region."""
-        with closing(Logs(region.bootstrap)) as logs:
-            inputs = self.inputs[region.name]
-            (feed,) = (feed for feed in inputs.feeds if feed.origin == origin)
-            return {
-                read.event.event_id
-                for number in range(self.partitions)
-                for read in inputs.read(logs, feed, number, "")
-                if read.event is not None
-            }
 
     def owners(self, region: Region) -> Owners:
         with closing(Logs(region.bootstrap)) as logs:
@@ -220,9 +182,7 @@ class Two:
             dirs = {
                 d for crew in region.crews if crew.stage == "recommend" for d in crew.state_dirs
             }
-            if name != self.wiped:  # its logs do not tell all that was joined
-                checker = Checker(region.bootstrap, self.inputs[name])
-                findings.take(checker.check_stopped(dirs))
+            findings.take(Checker(region.bootstrap, self.inputs[name]).check_stopped(dirs))
             hashes[name] = state_hash(region.bootstrap, self.partitions)
         findings.looked("whole states", len(hashes))
         if len(set(hashes.values())) > 1:
