@@ -5,6 +5,7 @@ before, whatever he still has in hand, and settles what he left open. So of two 
 the first is told, and no record is written from what is no longer true.
 """
 
+import logging
 import time
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,10 @@ _TRANSACTION_MS = 10_000
 """A command that dies with a transaction open holds readers of the topic back for so long, or until
 it is run again.
 """
+_QUIET = logging.getLogger(f"{__name__}.librdkafka")
+"""It says that it was fenced at every level of its log; a person is told in one sentence."""
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
 _FENCED = (
     KafkaError._FENCED,  # noqa: SLF001
     KafkaError.PRODUCER_FENCED,
@@ -42,7 +47,7 @@ class Writer:
         self._producer = clients.transactional_producer(
             settings.model_copy(update={"commit_deadline_ms": _TRANSACTION_MS}),
             TRANSACTIONAL_ID,
-            log_level=0,
+            logger=_QUIET,
         )
 
     def __enter__(self) -> Self:

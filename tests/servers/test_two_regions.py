@@ -1,7 +1,6 @@
 """Real workers in two regions that mirror each other: what each folds and which of them answers."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,9 +16,10 @@ from schemas.topics import RECOMMENDATIONS, REGION_OWNERSHIP, USER_EVENTS
 from streams.region.ownership import next_epoch
 from streams.state.fold import fold
 from streams.topology import copies
+from tests.servers.operators import worker
 from tests.servers.pair import PARTITIONS, Pair, Region
 from tests.servers.states import ask, send, stock
-from tests.servers.workers import Worker, own, until
+from tests.servers.workers import own, until
 
 USERS = [f"both-{number}" for number in range(30)]
 Answers = list[tuple[Recommendation, AnswerHeaders]]
@@ -38,20 +38,10 @@ def shops(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair
             f"{region.name} knows both owners",
             lambda region=region: len(control.ownerships(region.settings).origins) == 2,
         )
-        workers.append(_worker(region, logs / f"{region.name}.log").start())
+        workers.append(worker(region, logs / f"{region.name}.log").start())
     yield pair
-    for worker in workers:
-        worker.stop()
-
-
-def _worker(region: Region, log: Path) -> Worker:
-    settings = region.settings
-    given = {
-        "kafka": settings.kafka, "region": settings.region, "partitions": settings.partitions,
-        "region_number": settings.region_number, "peers": ",".join(settings.peers),
-        "triton": "127.0.0.1:1", "flush_s": 0.5,
-    }  # fmt: skip
-    return Worker("recommend", log, given)
+    for one in workers:
+        one.stop()
 
 
 def answers(region: Region, topic: str) -> Answers:
