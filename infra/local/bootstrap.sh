@@ -124,7 +124,8 @@ if ! is_python .venv/bin/python; then
 fi
 rm -f "$stamp"
 echo "installing the Python environment (about 3 GB are fetched the first time) ..."
-if ! "$uv" pip install --python .venv/bin/python --require-hashes -r requirements.lock; then
+# The lock names all that is wanted; a package that it leaves out on purpose must not come back.
+if ! "$uv" pip install --python .venv/bin/python --no-deps --require-hashes -r requirements.lock; then
     [ "$(free_kib)" -gt $((512 * 1024)) ] ||
         stop "The disk is full; free 10 GiB, then run this again: it resumes."
     stop "The Python environment could not be installed; see the message above, check the network (and pip's and uv's proxy and index settings), then run this again: it resumes."
