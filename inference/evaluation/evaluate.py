@@ -7,7 +7,7 @@ stand beside them where they are asked for.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -19,6 +19,7 @@ from inference.data.interactions import Interactions
 from inference.data.split import Split
 from inference.errors import DataError
 from inference.evaluation.metrics import Metrics, metrics
+from inference.evaluation.peers import Peer, PeerRow, judge_peers
 from inference.evaluation.protocols import Part, leave_one_out, time_split
 from inference.models.answer import Model, answer
 from inference.models.blend import Blend
@@ -57,6 +58,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     results: dict[str, Metrics]
     fit_seconds: float
     seconds: float
+    peers: dict[str, PeerRow] = {}
 
     def metrics(self) -> dict[str, float]:
         """The blend's, named as a release's manifest wants them: `hr@10` ..."""
@@ -77,10 +79,13 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     parts: Sequence[str] = COUNTED,
     ablate: bool = False,
     sequential: Sequential | None = None,
+    peers: Mapping[str, Peer] | None = None,
+    seeds: int = 1,
 ) -> Evaluation:
     """`part` is for leave-one-out, `until_ms` and `next_items` for time-split. `blend` adds EASE
     and the blend of `parts`, `ablate` also the blend without each of its parts, its ranker fitted
-    again; `sequential` gives the blend one source more. Raises DataError.
+    again; `sequential` gives the blend one source more. Each of the `peers` is fitted `seeds` times.
+    Raises DataError.
     """
     if not 1 <= k <= MAX_K:
         raise DataError(f"k is {k}; 1 to {MAX_K} can be ranked")
@@ -99,6 +104,7 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     ):
         ranked = _ranked(split, model, k, exclude_seen=exclude_seen)
         results[name] = metrics(ranked, split.targets, len(fitted.items))
+    beside = judge_peers(split, peers or {}, k, seeds, exclude_seen=exclude_seen)
     return Evaluation(
         dataset=dataset.name,
         protocol=protocol,
@@ -111,6 +117,7 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
         interactions=len(split.log),
         results=results,
         fit_seconds=fitted.training.seconds,
+        peers=beside,
         seconds=round(time.monotonic() - started, 3),
     )
 

@@ -5,8 +5,6 @@ they are found there and loaded when they are called. Each brings its own broker
 nothing behind.
 """
 
-import importlib
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,13 +12,12 @@ import msgspec
 import typer
 from rich.table import Table
 
+from infra.cli.checkout import from_checkout
 from infra.cli.printing import out, tell
 from infra.cli.region import local_settings
-from infra.local.problems import LocalError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 NAMES = ("backup", "balance", "compression", "engine", "latency", "scale", "score")
-_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 # What a benchmark's own options are, it says itself.
@@ -39,7 +36,7 @@ def bench(
     """
     if name not in NAMES:
         raise typer.BadParameter(f"{name} is not one of {', '.join(NAMES)}")
-    benchmark = _benchmark(name)
+    benchmark = from_checkout(f"benchmarks.{name}", "the benchmarks")
     try:
         options = benchmark.Options.of(context.args)
     except ValueError as error:
@@ -55,18 +52,6 @@ def bench(
             benchmark.draw(json, local, tell)
     for title, rows in benchmark.tables(document).items():
         out.print(_table(title, rows))
-
-
-def _benchmark(name: str) -> Any:
-    """The module. Raises LocalError outside of a checkout."""
-    if not (_CHECKOUT / "tests" / "benchmarks" / "__init__.py").exists():
-        raise LocalError(
-            "the benchmarks are in tests/benchmarks of the source, which is not part of the "
-            "installed package; run `tidemill bench` from a checkout"
-        )
-    if str(_CHECKOUT) not in sys.path:
-        sys.path.insert(0, str(_CHECKOUT))
-    return importlib.import_module(f"tests.benchmarks.{name}")
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:

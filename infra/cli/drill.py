@@ -5,20 +5,18 @@ are found there and loaded when they are called. Each plays on brokers of its ow
 behind.
 """
 
-import importlib
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.table import Table
 
+from infra.cli.checkout import from_checkout
 from infra.cli.printing import out, tell
 from infra.local.problems import LocalError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 # What a drill's own options are, it says itself.
@@ -36,7 +34,7 @@ def drill(
     Each drill has options of its own, as `soak --minutes 60` or `kills --kills 500`; a wrong one is
     told with those that there are.
     """
-    drills = _drills()
+    drills = from_checkout("drills.play", "the drills")
     if name == "list":
         out.print(_listed(drills.ABOUT))
         return
@@ -54,18 +52,6 @@ def drill(
         json.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
     if not all(report.passed for report in document.reports):
         raise LocalError("something was wrong; what, is told above")
-
-
-def _drills() -> Any:
-    """The module. Raises LocalError outside of a checkout."""
-    if not (_CHECKOUT / "tests" / "drills" / "__init__.py").exists():
-        raise LocalError(
-            "the drills are in tests/drills of the source, which is not part of the installed"
-            " package; run `tidemill drill` from a checkout"
-        )
-    if str(_CHECKOUT) not in sys.path:
-        sys.path.insert(0, str(_CHECKOUT))
-    return importlib.import_module("tests.drills.play")
 
 
 def _listed(about: dict[str, str]) -> Table:

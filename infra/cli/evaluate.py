@@ -11,9 +11,11 @@ from inference.data import Interactions
 from inference.evaluation import Evaluation
 from inference.evaluation import evaluate as measure
 from inference.evaluation.evaluate import Protocol, Sequential
+from inference.models.text import EncoderName
 from inference.training.blend import with_transformer
 from inference.training.progress import Epoch, Resumed, Said, Saved, Started
 from infra.cli.datasets import Data, Dataset, read_log
+from infra.cli.judging import judge_cold, peers_of
 from infra.cli.moments import moment_ms
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings
@@ -48,7 +50,20 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
     processes: Annotated[
         int, typer.Option(min=1, help="that fit the transformer together, by torchrun")
     ] = 1,
-    seed: Annotated[int, typer.Option(help="of the transformer")] = 0,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="only items that nobody touched, by their text (minutes)")
+    ] = False,
+    encoder: Annotated[
+        str, typer.Option(help="of --cold: bert (English), universal (16 languages)")
+    ] = "bert",
+    peers: Annotated[
+        bool, typer.Option("--peers", help="also RecTools' SASRec, implicit's ALS (hours)")
+    ] = False,
+    peer_epochs: Annotated[
+        int | None, typer.Option(min=1, help="of RecTools' SASRec, instead of 60")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="so often each peer is fitted")] = 1,
+    seed: Annotated[int, typer.Option(help="of the transformer, of the cold items")] = 0,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """HR, NDCG, MRR and coverage over all items, for the model and for the floors."""
@@ -57,7 +72,13 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         raise typer.BadParameter("--protocol is leave-one-out or time-split")
     if until is not None and chosen != "time-split":
         raise typer.BadParameter("--until is for --protocol time-split")
+    of_text: EncoderName = "universal" if encoder == "universal" else "bert"
+    if of_text != encoder:
+        raise typer.BadParameter("--encoder is bert or universal")
     log = read_log(dataset, data, local_settings().place)
+    if cold:
+        judge_cold(log, of_text, k, seed, json=json)
+        return
     until_ms = None if until is None else moment_ms(log, until)
     sequential = _transformer(log, seed, processes, resume=resume) if transformer else None
     found = measure(
@@ -69,11 +90,18 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         blend=True,
         ablate=ablate,
         sequential=sequential,
+        peers=peers_of(peer_epochs) if peers else None,
+        seeds=seeds,
     )
     if json:
         print_json(found)
         return
     out.print(_table(found))
+    for name, peer in found.peers.items():
+        tell(
+            f"{name}: {peer.seeds} runs, NDCG@{found.k} +- {peer.spread.ndcg:.4f}, fitted in "
+            f"{peer.fit_seconds:.1f} s, {peer.rows_per_s:.0f} interactions/s"
+        )
     tell(
         f"{found.dataset}, {found.protocol}: {found.users} users asked, {found.items} items "
         f"ranked, {found.interactions} interactions, {found.seconds:.1f} s"
@@ -110,6 +138,7 @@ def _say(said: Said) -> None:
 def _table(found: Evaluation) -> Table:
     names = (f"HR@{found.k}", f"NDCG@{found.k}", f"MRR@{found.k}", "coverage")
     table = Table("model", *names, box=None, pad_edge=False)
-    for name, row in found.results.items():
+    rows = found.results | {name: row.mean for name, row in found.peers.items()}
+    for name, row in rows.items():
         table.add_row(name, *(f"{v:.4f}" for v in (row.hr, row.ndcg, row.mrr, row.coverage)))
     return table

@@ -56,6 +56,22 @@ def test_s3rec_lines(tmp_path, packed):
         [log.items[item] for item in log.item[order[begin:end]]] for begin, end in pairwise(starts)
     ]
     assert sequences == [["10", "11"], ["11", "12", "10"]]
+    assert log.categories == ()
+
+
+def test_s3rec_lines_with_what_the_items_are(tmp_path):
+    (tmp_path / "Beauty.txt").write_text("1 10 11\n2 11 12 10\n")
+    described = tmp_path / "Beauty_item_asin_attrs.tsv.xz"
+    described.write_bytes(lzma.compress(b"11\tB2\tOPI | Nails\n10\tB1\tHair Care\n9\tB0\tNails\n"))
+    log = load("s3rec", tmp_path / "Beauty.txt", tmp_path)
+    assert [log.categories_of(log.items.index(item)) for item in ("10", "11", "12")] == [
+        ("Hair Care",),
+        ("OPI", "Nails"),
+        (),
+    ]
+    described.write_bytes(lzma.compress(b"11\tB2\n"))
+    with pytest.raises(DataError, match=r"attrs\.tsv\.xz:1: 3 fields are expected, 2 found"):
+        load("s3rec", tmp_path / "Beauty.txt", tmp_path)
 
 
 def test_gsasrec_files_put_together(tmp_path):

@@ -62,6 +62,8 @@ def test_only_what_trains_or_releases_imports_torch() -> None:
         ["recommend", ""],
         ["evaluate", "csv", "--protocol", "guess"],
         ["evaluate", "csv", "--until", "80%"],
+        ["evaluate", "csv", "--cold", "--encoder", "latin"],
+        ["evaluate", "csv", "--peers", "--seeds", "0"],
         ["up", "--workers", "0"],
     ],
     ids=" ".join,

@@ -17,6 +17,7 @@ from infra.local.problems import InstallError
 
 _HERE = Path(__file__).parent
 _LOCK = _HERE / "requirements.lock"
+_RECOMMENDERS = _HERE / "recommenders" / "requirements.lock"
 _STREAMS = _HERE / "kafka_streams"
 _POM, _SOURCE = _STREAMS / "pom.xml", _STREAMS / "Peer.java"
 _GOAL = "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies"
@@ -26,10 +27,19 @@ _NETWORK = "check the network (and {} settings), then run this again"
 
 def python(tools: Path, report: Callable[[str], None]) -> Path:
     """The interpreter of the environment with quixstreams, bytewax and matplotlib."""
-    folder = tools / f"peers-python-{_digest(_LOCK)}"
+    return _python(tools, _LOCK, "quixstreams, bytewax and matplotlib", report)
+
+
+def recommenders(tools: Path, report: Callable[[str], None]) -> Path:
+    """The interpreter of the environment with RecTools and implicit; 5 GB, most of it torch."""
+    return _python(tools, _RECOMMENDERS, "RecTools and implicit", report)
+
+
+def _python(tools: Path, lock: Path, what: str, report: Callable[[str], None]) -> Path:
+    folder = tools / f"peers-python-{_digest(lock)}"
     if not folder.is_dir():
-        report("installing quixstreams, bytewax and matplotlib into an environment of their own")
-        _finished(folder, _make_environment)
+        report(f"installing {what} into an environment of their own")
+        _finished(folder, lambda unfinished: _make_environment(unfinished, lock))
     return folder / "bin" / "python"
 
 
@@ -65,7 +75,7 @@ def _finished(folder: Path, make: Callable[[Path], None]) -> None:
     unfinished.replace(folder)
 
 
-def _make_environment(folder: Path) -> None:
+def _make_environment(folder: Path, lock: Path) -> None:
     """An environment may be moved as long as only its python is called."""
     failure = f"the benchmarks' peers could not be installed; {_NETWORK.format('pip or uv')}"
     uv = os.environ.get("TIDEMILL_UV") or shutil.which("uv")
@@ -78,7 +88,7 @@ def _make_environment(folder: Path) -> None:
             failure="neither uv nor Python's venv is there; install one of them",
         )
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    run([*pip, "--require-hashes", "-r", str(_LOCK)], failure=failure)
+    run([*pip, "--require-hashes", "-r", str(lock)], failure=failure)
 
 
 def _copy_jars(tools: Path, folder: Path) -> None:

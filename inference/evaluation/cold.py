@@ -1,0 +1,217 @@
+"""Items that nobody has touched, found by their text alone. Called by `tidemill evaluate --cold`.
+
+A fifth of the items is drawn to be cold: nothing with them is learnt from. A tenth more is withheld
+in the same way for validation, on which settings are chosen. Whoever turned to a cold item last is
+asked for it, twice: among the cold items, and among all. The earlier items of the history are
+weighed by their age, and what lies nearest to them in the contender's space comes first. Items with
+a cold one's very text cannot be told from it by anybody here.
+
+The floors: popularity, which is even told how often the withheld items were turned to (without
+that it cannot order them); and the cosine of bags of words, weighed by how rare a word is.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from inference.data.described import texts_of
+from inference.data.interactions import Interactions, Mask
+from inference.errors import DataError
+from inference.evaluation.metrics import Metrics, metrics
+from inference.evaluation.protocols import Part, leave_one_out
+from inference.models.text import EncoderName, Texts, load_encoder
+from inference.training.text import TextPhase, TextSettings, fine_tune
+from schemas.state import HISTORY_LIMIT
+
+COLD_SHARE, VALIDATION_SHARE = 0.2, 0.1
+"""Of the items."""
+DECAY = 0.5
+"""What an item of a history weighs beside the next newer one; on Beauty's validation items the
+best of .5, .8 and .97 for bags of words, for each encoder as it comes and for BERT with its head.
+"""
+_USERS_AT_ONCE = 128
+
+Pool = Literal["cold", "all"]
+Asked = tuple[list[NDArray[np.int64]], list[NDArray[np.int32]]]
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """`asked` holds for each part the rows of the histories, oldest first, and what was right."""
+
+    log: Interactions
+    fit: Interactions
+    cold: dict[Part, Mask]
+    asked: dict[Part, Asked]
+
+    def pool(self, part: Part, pool: Pool) -> Mask:
+        """(items,) what may be shown; the test's cold items stay unseen until the test."""
+        if pool == "cold":
+            return self.cold[part]
+        return np.ones(len(self.log.items), np.bool_) if part == "test" else ~self.cold["test"]
+
+
+class ColdRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one contender; `seconds` is what learning took beyond reading the texts once."""
+
+    among_cold: Metrics
+    among_all: Metrics
+    seconds: float
+
+
+class ColdEvaluation(msgspec.Struct, frozen=True, kw_only=True):
+    dataset: str
+    part: Part
+    k: int
+    seed: int
+    users: int
+    items: int
+    cold_items: int
+    texts: int
+    """Different ones, of all items."""
+    interactions: int
+    results: dict[str, ColdRow]
+    seconds: float
+
+
+def cold_start(dataset: Interactions, seed: int = 0) -> ColdStart:
+    """Raises DataError where nobody's last items were drawn."""
+    drawn = np.random.default_rng(seed).permutation(len(dataset.items))
+    tests, more = round(len(drawn) * COLD_SHARE), round(len(drawn) * VALIDATION_SHARE)
+    parts: dict[Part, NDArray[np.int64]] = {
+        "test": drawn[:tests],
+        "validation": drawn[tests : tests + more],
+    }
+    cold: dict[Part, Mask] = {}
+    asked: dict[Part, Asked] = {}
+    for part, items in parts.items():
+        cold[part] = np.isin(np.arange(len(drawn)), items)
+        split = leave_one_out(dataset, part)
+        both = zip(split.histories, split.targets, strict=True)
+        wanted = [(rows, target) for rows, target in both if cold[part][target[0]]]
+        if not wanted:
+            raise DataError(f"{dataset.name} is too small: no {part} item was drawn to be cold")
+        asked[part] = ([rows for rows, _ in wanted], [target for _, target in wanted])
+    withheld = cold["test"] | cold["validation"]
+    kept = split.fit.select(~withheld[split.fit.item])
+    return ColdStart(split.log, kept, cold, asked)
+
+
+def evaluate_cold(
+    dataset: Interactions,
+    *,
+    part: Part = "test",
+    k: int = 10,
+    seed: int = 0,
+    settings: TextSettings | None = None,
+    encoder: EncoderName = "bert",
+    report: Callable[[TextPhase], None] = lambda _: None,
+) -> ColdEvaluation:
+    """Raises DataError, also where the items have no text."""
+    started = time.monotonic()
+    words = texts_of(dataset)
+    if not any(words):
+        raise DataError(f"{dataset.name} says nothing of its items; their text is what is judged")
+    split = cold_start(dataset, seed)
+    often = np.bincount(leave_one_out(dataset, part).fit.item, minlength=len(words))  # (items,)
+    results = {
+        "popularity, told of the cold": _row(split, torch.from_numpy(often).float(), part, k),
+        "bag of words": _row(split, bags(words), part, k),
+    }
+    model = load_encoder(encoder)
+    texts = Texts(model, words)
+
+    def table() -> Tensor:
+        return model.directed(texts.pooled(model))[texts.of_item]  # (items, dim)
+
+    with torch.no_grad():
+        results[f"{encoder} as it comes"] = _row(split, table(), part, k)
+    began = time.monotonic()
+    fine_tune(model, split.fit, texts, settings or TextSettings(), seed=seed, report=report)
+    seconds = round(time.monotonic() - began, 3)
+    results[encoder] = _row(split, table(), part, k, seconds)
+    return ColdEvaluation(
+        dataset=dataset.name,
+        part=part,
+        k=k,
+        seed=seed,
+        users=len(split.asked[part][0]),
+        items=len(words),
+        cold_items=int(split.cold[part].sum()),
+        texts=len(texts),
+        interactions=len(split.fit),
+        results=results,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def bags(texts: Sequence[str]) -> Tensor:
+    """(items, words) sparse, of length 1: how often a word occurs times the logarithm of how few
+    items have it.
+    """
+    counts = [Counter(re.findall(r"\w+", text.lower())) for text in texts]
+    holders = Counter(word for count in counts for word in count)
+    place = {word: number for number, word in enumerate(holders)}
+    rows, columns, weights = [], [], []
+    for row, count in enumerate(counts):
+        rare = {w: n * float(np.log(len(texts) / holders[w])) for w, n in count.items()}
+        size = sum(value**2 for value in rare.values()) ** 0.5
+        for word, value in rare.items() if size else ():
+            rows.append(row)
+            columns.append(place[word])
+            weights.append(value / size)
+    shape = (len(texts), max(1, len(place)))
+    places = torch.tensor([rows, columns])
+    found = torch.sparse_coo_tensor(places, weights, shape, check_invariants=True)
+    return found.float().coalesce()
+
+
+def _row(split: ColdStart, table: Tensor, part: Part, k: int, seconds: float = 0.0) -> ColdRow:
+    """`table` is (items, dim), or (items,) for scores that read nothing of the user."""
+    histories, targets = split.asked[part]
+    ranked: dict[Pool, list[NDArray[np.int64]]] = {"cold": [], "all": []}
+    for begin in range(0, len(histories), _USERS_AT_ONCE):
+        some = histories[begin : begin + _USERS_AT_ONCE]
+        scores = _scores(split.log, some, table)  # (users, items)
+        for pool, found in ranked.items():
+            barred = torch.from_numpy(~split.pool(part, pool))  # (items,)
+            best, items = scores.masked_fill(barred, -torch.inf).topk(
+                min(k, scores.shape[1]), dim=1
+            )
+            found.append(torch.where(best > -torch.inf, items, -1).numpy())
+    rows = {
+        pool: metrics(np.concatenate(found), targets, int(split.pool(part, pool).sum()))
+        for pool, found in ranked.items()
+    }
+    return ColdRow(among_cold=rows["cold"], among_all=rows["all"], seconds=seconds)
+
+
+def _scores(log: Interactions, histories: Sequence[NDArray[np.int64]], table: Tensor) -> Tensor:
+    """(users, items), lowest for what is in the history."""
+    if table.ndim == 1:
+        scores = table.repeat(len(histories), 1)  # (users, items)
+    else:
+        profiles = table.T @ _weights(log, histories).T  # (dim, users)
+        scores = (table @ functional.normalize(profiles, dim=0)).T  # (users, items)
+    for user, rows in enumerate(histories):
+        scores[user, log.item[rows]] = -torch.inf
+    return scores
+
+
+def _weights(log: Interactions, histories: Sequence[NDArray[np.int64]]) -> Tensor:
+    """(users, items): what each item of the history weighs, the newest 1, most items nothing."""
+    weights = np.zeros((len(histories), len(log.items)), np.float32)
+    for user, history in enumerate(histories):
+        newest = history[::-1][:HISTORY_LIMIT]
+        np.add.at(weights[user], log.item[newest], DECAY ** np.arange(len(newest)))
+    return torch.from_numpy(weights)
