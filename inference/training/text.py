@@ -26,7 +26,7 @@ from inference.models.text import TextEncoder, Texts
 
 @dataclass(frozen=True)
 class TextSettings:
-    """Chosen on validation items; none was seen on a test."""
+    """Usual values, the temperature chosen on validation items; none was seen on a test."""
 
     reach: int = 3
     """How many items apart a pair may stand in a history."""

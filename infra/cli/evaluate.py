@@ -57,7 +57,7 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         str, typer.Option(help="of --cold: bert (English), universal (16 languages)")
     ] = "bert",
     peers: Annotated[
-        bool, typer.Option("--peers", help="also RecTools' SASRec, implicit's ALS (hours)")
+        bool, typer.Option("--peers", help="also RecTools' SASRec, implicit's ALS (slow)")
     ] = False,
     peer_epochs: Annotated[
         int | None, typer.Option(min=1, help="of RecTools' SASRec, instead of 60")
