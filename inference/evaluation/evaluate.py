@@ -84,8 +84,8 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
 ) -> Evaluation:
     """`part` is for leave-one-out, `until_ms` and `next_items` for time-split. `blend` adds EASE
     and the blend of `parts`, `ablate` also the blend without each of its parts, its ranker fitted
-    again; `sequential` gives the blend one source more. Each of the `peers` is fitted `seeds` times.
-    Raises DataError.
+    again; `sequential` gives the blend one source more. Each of the `peers` is fitted `seeds`
+    times. Raises DataError.
     """
     if not 1 <= k <= MAX_K:
         raise DataError(f"k is {k}; 1 to {MAX_K} can be ranked")
