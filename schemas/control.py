@@ -43,10 +43,13 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a region serves of a model: a version, and to a share of users perhaps another."""
+    """What a region serves of a model: a version, and to a share of users perhaps another; and what
+    it served before, where that is known.
+    """
 
     version: str
     canary: Canary | None = None
+    before: str | None = None
 
 
 class ModelRelease(msgspec.Struct, frozen=True, kw_only=True):

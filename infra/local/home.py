@@ -17,6 +17,8 @@ class Home:
     root: Path
     tools: Path
     shared_releases: Path | None = None
+    artifacts: str = ""
+    """The store that releases are put into, a URL; empty: where they lie already."""
 
     @property
     def run(self) -> Path:

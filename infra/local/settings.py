@@ -38,6 +38,12 @@ class LocalSettings(BaseSettings):
         description="what was trained; home/releases where not given, several homes may share",
     )
 
+    artifacts: str = Field(
+        default="",
+        description="URL of the store that releases are put into (file, s3, webhdfs, whatever "
+        "fsspec reads), seen by every worker; empty: the releases folder of this machine",
+    )
+
     kafka_port: int = _port(9092, "Kafka, for clients")
     kafka_controller_port: int = _port(9093, "Kafka, KRaft controller")
     triton_http_port: int = _port(8000, "Triton, HTTP")
@@ -94,4 +100,5 @@ class LocalSettings(BaseSettings):
     def place(self) -> Home:
         root = self.home.expanduser().resolve()
         tools = (self.tools or root / "tools").expanduser().resolve()
-        return Home(root, tools, self.releases and self.releases.expanduser().resolve())
+        releases = self.releases and self.releases.expanduser().resolve()
+        return Home(root, tools, releases, self.artifacts)

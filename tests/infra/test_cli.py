@@ -39,7 +39,8 @@ def test_help_imports_neither_kafka_nor_the_settings() -> None:
 
 
 def test_only_what_trains_or_releases_imports_torch() -> None:
-    light = [FAMILIES[name][0] for name in FAMILIES if name not in ("train", "evaluate", "release")]
+    heavy = ("train", "evaluate", "release", "promote", "rollback", "releases")
+    light = [FAMILIES[name][0] for name in FAMILIES if name not in heavy]
     modules = ", ".join(f"infra.cli.{name}" for name in light)
     answer = subprocess.run(
         [sys.executable, "-c", f"import sys, {modules}; print('torch' in sys.modules)"],
@@ -159,7 +160,11 @@ def test_train_writes_a_release_and_its_folder(tmp_path: Path) -> None:
     assert (made["model"], made["version"]) == ("recommender", "1")
     assert Path(made["folder"]) == tmp_path / "releases" / "recommender" / "1"
     assert made["training"]["interactions"] == 2
-    past = document(tmp_path, *call, "--until", "50%")
+    assert made["training"]["parts"] == ["popular", "transitions", "ease"]
+    wrong = tidemill(tmp_path, *call, "--without", "all")
+    assert (wrong.returncode, "the parts are popular" in wrong.stderr) == (2, True)
+    past = document(tmp_path, *call, "--until", "50%", "--without", "ease")
+    assert past["training"]["parts"] == ["popular", "transitions"]
     assert (past["version"], past["training"]["interactions"]) == ("2", 1)
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,8 @@ def test_up_release_restart_and_down(home: Path, films: Path, given: dict[str, s
     assert (triton["ready"], triton["version"]) == (True, "1")
     assert scored_by() == "1", "the old version goes on"
 
+    canary_promotion_and_rollback(home, data, given, scored_by)
+
     assert "kafka" in done(home, "down", **given)
     assert not list(records.marked(home / "run"))
     back = done(home, "up", "--workers", "1", **given)
@@ -134,6 +136,23 @@ def test_the_number_and_the_settings_of_workers_change_while_they_run(
     assert pids(3).keys() == one.keys()
     assert "recommend-1" in done(home, "down", **given)
     assert not list(records.marked(home / "run"))
+
+
+def canary_promotion_and_rollback(
+    home: Path, data: tuple[str, ...], given: dict[str, str], scored_by: Callable[[], str | None]
+) -> None:
+    """Version 1 is served before and behind."""
+    assert "no canary is served" in failed(home, "promote", **given)
+    done(home, "train", *data, "--no-evaluate", "--without", "ease", **given)
+    record = document(home, "release", "--canary", "30", **given)
+    assert record["served"] == {"east": {"version": "1", "canary": {"version": "3", "share": 0.3}}}
+    listed = {one["version"]: one for one in document(home, "releases", **given)}
+    assert (listed["1"]["served"], listed["3"]["canary"]) == (["east"], {"east": 0.3})
+    record = document(home, "promote", **given)
+    assert record["served"] == {"east": {"version": "3", "before": "1"}}
+    until("the canary is for all", lambda: scored_by() == "3")
+    assert "recommender 1 is served in east" in done(home, "rollback", **given)
+    until("the old version is back", lambda: scored_by() == "1")
 
 
 def break_golden(folder: Path) -> None:
