@@ -50,7 +50,12 @@ def fit_ranker(blend: Blend, asked: Asked) -> Tensor:
         lost.backward()  # type: ignore[no-untyped-call]
         return lost
 
-    search.step(loss)  # type: ignore[no-untyped-call]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # on busy cores threads only wait for each other
+    try:
+        search.step(loss)  # type: ignore[no-untyped-call]
+    finally:
+        torch.set_num_threads(threads)
     return root.detach().square().float()
 
 

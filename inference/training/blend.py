@@ -5,6 +5,7 @@ released and by the evaluation, which `tidemill evaluate --transformer` hands `w
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from inference.models.requests import request_of
 from inference.models.sparse import Sparse
 from inference.models.transformer import TransformerSettings
 from inference.models.transitions import TransitionSettings
-from inference.training.epochs import EpochSettings, fit_transformer
+from inference.training.epochs import EpochSettings, Settings, fit_transformer
 from inference.training.judging import Asked, Judge
 from inference.training.launch import fit_with_processes
 from inference.training.progress import Report, silent
@@ -51,11 +52,11 @@ def fit_blend(log: Interactions, held: Split | None, parts: Sequence[str] = COUN
 
 
 def fit_whole(log: Interactions, parts: Sequence[str] = COUNTED) -> Blend:
-    """What is released: sources counted on all of the log, under the weights that put each user's
-    newest item highest where the sources had not seen it. Raises DataError.
+    """What is released: sources counted on all of the log, under the weights that were judged,
+    those of the validation items of leave-one-out. Raises DataError.
     """
     try:
-        held = leave_one_out(log)
+        held = leave_one_out(log, "validation")
     except DataError:  # nobody has items to hold out, so all readings weigh the same
         held = None
     return fit_blend(log, held, parts)
@@ -104,15 +105,60 @@ def with_transformer(  # noqa: PLR0913 - each is a choice of its own
     judge = Judge.of(blend, tuple(_asked(held, JUDGE_USERS, _K)))
     fit = fit_transformer if processes == 1 else partial(fit_with_processes, processes)
     model, _ = fit(
-        Sequences.of(log, _places(log)),
-        len(blend.vocabulary),
-        judge,
-        (TransformerSettings(timed=log.timed), epochs or EpochSettings()),
+        *_learnt(log), judge, _settings(log, epochs), seed=seed, kept=_kept(checkpoint, log),
+        report=report,
+    )  # fmt: skip
+    return with_ranker(blend.joined_by(model.cpu()), held)
+
+
+def fit_whole_with_transformer(
+    log: Interactions,
+    parts: Sequence[str] = COUNTED,
+    *,
+    epochs: EpochSettings | None = None,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    report: Report = silent,
+) -> Blend:
+    """`fit_whole` with a transformer. On the validation items it is found out how many epochs are
+    best and what its word weighs; then one is fitted on all of the log for so many. `checkpoint`
+    is that of `with_transformer`; another beside it is for the second. Raises DataError,
+    CheckpointError.
+    """
+    held, settings = leave_one_out(log, "validation"), _settings(log, epochs)
+    known, everything = held.fit, log.positive()
+    blend = fit_sources(known, parts)
+    judge = Judge.of(blend, tuple(_asked(held, JUDGE_USERS, _K)))
+    kept = _kept(checkpoint, known)
+    model, run = fit_transformer(
+        *_learnt(known), judge, settings, seed=seed, kept=kept, report=report
+    )
+    weights = with_ranker(blend.joined_by(model.cpu()), held).weights
+    best = max(run, key=lambda epoch: epoch.metric)
+    beside = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}-whole")
+    whole, _ = fit_transformer(
+        *_learnt(everything),
+        None,
+        (settings[0], replace(settings[1], epochs=best.number)),
         seed=seed,
-        kept=None if checkpoint is None else (checkpoint, log.fingerprint()),
+        kept=_kept(beside, everything),
         report=report,
     )
-    return with_ranker(blend.joined_by(model.cpu()), held)
+    return fit_sources(log, parts).joined_by(whole.cpu()).weighed(weights)
+
+
+def _learnt(log: Interactions) -> tuple[Sequences, int]:
+    """What a transformer is fitted on, and of how many items."""
+    place = _places(log)
+    return Sequences.of(log, place), int(place.max()) + 1
+
+
+def _settings(log: Interactions, epochs: EpochSettings | None) -> Settings:
+    return TransformerSettings(timed=log.timed), epochs or EpochSettings()
+
+
+def _kept(checkpoint: Path | None, log: Interactions) -> tuple[Path, str] | None:
+    return None if checkpoint is None else (checkpoint, log.fingerprint())
 
 
 def _places(log: Interactions) -> NDArray[np.int64]:

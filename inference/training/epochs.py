@@ -69,7 +69,7 @@ class _Loss(nn.Module):
 def fit_transformer(  # noqa: PLR0913 - what is learnt from, by whom it is judged, how and where
     sequences: Sequences,
     items: int,
-    judge: Callable[[Transformer], float],
+    judge: Callable[[Transformer], float] | None,
     settings: Settings,
     *,
     seed: int = 0,
@@ -77,8 +77,9 @@ def fit_transformer(  # noqa: PLR0913 - what is learnt from, by whom it is judge
     report: Report = silent,
     group: Group | None = None,
 ) -> tuple[Transformer, list[Epoch]]:
-    """`kept` is the folder of its checkpoints, resumed if there is one, and the fingerprint of the
-    data. The `group` is this process alone where none is given. Raises CheckpointError.
+    """Without a `judge` all epochs are run and the last is the best. `kept` is the folder of its
+    checkpoints, resumed if there is one, and the fingerprint of the data. The `group` is this
+    process alone where none is given. Raises CheckpointError.
     """
     group = group or alone()
     of_model, of_run = settings
@@ -99,13 +100,15 @@ def fit_transformer(  # noqa: PLR0913 - what is learnt from, by whom it is judge
             report(Saved(epochs=len(run.epochs), steps=run.steps))
 
     steps = _Steps(run, sequences, of_run, seed, group, save)
-    while len(run.epochs) < of_run.epochs and _waits(run.epochs) < of_run.patience:
+    patience = of_run.epochs if judge is None else of_run.patience
+    while len(run.epochs) < of_run.epochs and _waits(run.epochs) < patience:
         began = time.monotonic()
         loss = steps.epoch()
         model.eval()
-        metric = group.same(judge(model) if group.first else 0.0)
+        metric = group.same(judge(model) if judge is not None and group.first else 0.0)
         seconds = round(time.monotonic() - began, 3)
-        run.end(Epoch(number=len(run.epochs) + 1, loss=loss, metric=metric, seconds=seconds))
+        ended = Epoch(number=len(run.epochs) + 1, loss=loss, metric=metric, seconds=seconds)
+        run.end(ended, is_judged=judge is not None)
         save()
         report(run.epochs[-1])
     model.load_state_dict(run.best)

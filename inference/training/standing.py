@@ -28,9 +28,10 @@ class Standing:
     def step(self, lost: float, seen: int) -> None:
         self.steps, self.lost, self.seen = self.steps + 1, self.lost + lost, self.seen + seen
 
-    def end(self, epoch: Epoch) -> None:
-        """The model that is better than all before is kept."""
-        if epoch.metric > max((before.metric for before in self.epochs), default=-1.0):
+    def end(self, epoch: Epoch, *, is_judged: bool) -> None:
+        """The model that is better than all before is kept; of those not judged, the newest."""
+        best = max((before.metric for before in self.epochs), default=-1.0)
+        if not is_judged or epoch.metric > best:
             self.best = copy_of(self.model)
         self.epochs.append(epoch)
         self.steps, self.lost, self.seen = 0, 0.0, 0

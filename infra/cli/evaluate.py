@@ -1,6 +1,5 @@
 """`tidemill evaluate`: the model on a data set, beside the floors that anything must beat."""
 
-import shutil
 from functools import partial
 from typing import Annotated
 
@@ -13,8 +12,8 @@ from inference.evaluation import evaluate as measure
 from inference.evaluation.evaluate import Protocol, Sequential
 from inference.models.text import EncoderName
 from inference.training.blend import with_transformer
-from inference.training.progress import Epoch, Resumed, Said, Saved, Started
 from infra.cli.datasets import Data, Dataset, read_log
+from infra.cli.epochs import Resume, WithTransformer, checkpoint_of, say
 from infra.cli.judging import judge_cold, peers_of
 from infra.cli.moments import moment_ms
 from infra.cli.printing import out, print_json, tell
@@ -41,12 +40,8 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
     ablate: Annotated[
         bool, typer.Option("--ablate", help="also the blend without each of its parts")
     ] = False,
-    transformer: Annotated[
-        bool, typer.Option("--transformer", help="fit one for the blend (minutes); leave-one-out")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="go on from the transformer's last epoch")
-    ] = False,
+    transformer: WithTransformer = False,
+    resume: Resume = False,
     processes: Annotated[
         int, typer.Option(min=1, help="that fit the transformer together, by torchrun")
     ] = 1,
@@ -109,30 +104,10 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
 
 
 def _transformer(log: Interactions, seed: int, processes: int, *, resume: bool) -> Sequential:
-    """Fits with checkpoints in the home; an older one is only gone on from when asked to."""
-    checkpoint = local_settings().place.root / "training" / f"{log.fingerprint()}-{seed}"
-    if checkpoint.exists() and not resume:
-        shutil.rmtree(checkpoint)
+    checkpoint = checkpoint_of(log, seed, resume=resume)
     return partial(
-        with_transformer, seed=seed, processes=processes, checkpoint=checkpoint, report=_say
+        with_transformer, seed=seed, processes=processes, checkpoint=checkpoint, report=say
     )
-
-
-def _say(said: Said) -> None:
-    match said:
-        case Started():
-            many = "1 process" if said.processes == 1 else f"{said.processes} processes"
-            line = f"{many} on {said.on}"
-        case Resumed():
-            line = f"resumed after {said.epochs} epochs and {said.steps} steps"
-        case Epoch():
-            line = (
-                f"epoch {said.number}: loss {said.loss:.4f}, "
-                f"validation NDCG@10 {said.metric:.4f}, {said.seconds:.1f} s"
-            )
-        case Saved():
-            return
-    typer.echo(line, err=True)
 
 
 def _table(found: Evaluation) -> Table:

@@ -8,10 +8,18 @@ import typer
 
 from inference.data import Interactions
 from inference.evaluation import evaluate
+from inference.evaluation.evaluate import Sequential
 from inference.releases import write
 from inference.training import train as fit
-from inference.training.blend import COUNTED, fit_whole
+from inference.training.blend import (
+    COUNTED,
+    fit_whole,
+    fit_whole_with_transformer,
+    with_transformer,
+)
+from inference.training.train import Fit
 from infra.cli.datasets import Data, Dataset, Until, read_log
+from infra.cli.epochs import Resume, WithTransformer, checkpoint_of, say
 from infra.cli.moments import moment_ms
 from infra.cli.printing import print_json, tell
 from infra.cli.region import local_settings
@@ -21,7 +29,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command()
-def train(
+def train(  # noqa: PLR0913 - each is an option of the command
     dataset: Dataset,
     *,
     data: Data = None,
@@ -33,7 +41,9 @@ def train(
         list[str] | None,
         typer.Option(help=f"switch a part off, {', '.join(COUNTED)}; may be repeated"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="recorded in the release")] = 0,
+    transformer: WithTransformer = False,
+    resume: Resume = False,
+    seed: Annotated[int, typer.Option(help="of the transformer; recorded in the release")] = 0,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """Fit the blend and write it as a release; `tidemill release` serves it."""
@@ -41,8 +51,18 @@ def train(
     log = read_log(dataset, data, home)
     until_ms = None if until is None else moment_ms(log, until)
     parts = _parts(without or [])
-    metrics = _metrics(log, until_ms, parts) if measure else {}
-    fitted = fit(log, until_ms=until_ms, fit=partial(fit_whole, parts=parts), seed=seed)
+    known = log if until_ms is None else log.until(until_ms)
+    sequential: Sequential | None = None
+    blend: Fit = partial(fit_whole, parts=parts)
+    if transformer:
+        # What is measured and what is released begin with the same fit; the second resumes it.
+        kept = checkpoint_of(known, seed, resume=resume)
+        sequential = partial(with_transformer, seed=seed, checkpoint=kept, report=say)
+        blend = partial(
+            fit_whole_with_transformer, parts=parts, seed=seed, checkpoint=kept, report=say
+        )
+    metrics = _metrics(known, parts, sequential) if measure else {}
+    fitted = fit(log, until_ms=until_ms, fit=blend, seed=seed)
     folder = write(fitted, home.releases, metrics)
     if json:
         print_json(
@@ -76,6 +96,7 @@ def _parts(without: Sequence[str]) -> tuple[str, ...]:
     return left
 
 
-def _metrics(log: Interactions, until_ms: int | None, parts: Sequence[str]) -> dict[str, float]:
-    known = log if until_ms is None else log.until(until_ms)
-    return evaluate(known, blend=True, parts=parts).metrics()
+def _metrics(
+    known: Interactions, parts: Sequence[str], sequential: Sequential | None
+) -> dict[str, float]:
+    return evaluate(known, blend=True, parts=parts, sequential=sequential).metrics()

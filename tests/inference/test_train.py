@@ -3,13 +3,24 @@
 from functools import partial
 
 import pytest
+import torch
 
 from inference.data import load
+from inference.data.split import leave_one_out
 from inference.errors import DataError
 from inference.models.answer import answer
 from inference.models.requests import request_of
 from inference.training import train
-from inference.training.blend import COUNTED, fit_whole
+from inference.training.blend import (
+    COUNTED,
+    fit_blend,
+    fit_sources,
+    fit_whole,
+    fit_whole_with_transformer,
+    with_transformer,
+)
+from inference.training.epochs import EpochSettings
+from inference.training.progress import Epoch
 from schemas.serving import SOURCE_CODES, SOURCES
 from tests.inference.logs import DAY_S, START_S, chains, log_of
 
@@ -33,6 +44,26 @@ def test_it_is_the_blend_and_each_part_can_be_left_out():
         order, starts = fitted.fitted_on.by_user
         request = request_of(fitted.fitted_on, [order[starts[0] : starts[1]]], 5)
         assert SOURCES.index(off) not in answer(fitted.model, request)[SOURCE_CODES]
+
+
+def test_what_was_judged_is_what_is_released(tmp_path):
+    log, told = chains(), []
+
+    def note(said):
+        if isinstance(said, Epoch):
+            told.append(said)
+
+    epochs = EpochSettings(epochs=3, patience=2)
+    given = {"epochs": epochs, "checkpoint": tmp_path / "run", "report": note}
+    held = leave_one_out(log, "validation")
+    judged = with_transformer(fit_sources(held.fit), held.fit, held, **given)
+    first = len(told)
+    fitted = train(log, fit=partial(fit_whole_with_transformer, **given))
+    assert fitted.training.parts == [*COUNTED, "transformer"]
+    assert torch.equal(fitted.model.weights, judged.weights)
+    best = max(told[:first], key=lambda epoch: epoch.metric)
+    assert len(told) == first + best.number  # nothing was fitted twice
+    assert torch.equal(fit_whole(log).weights, fit_blend(held.fit, held).weights)
 
 
 def test_the_future_is_left_out():

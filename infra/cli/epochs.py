@@ -1,0 +1,43 @@
+"""A transformer's fitting as `train` and `evaluate` are told of it, and what they tell of it."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inference.data import Interactions
+from inference.training.progress import Epoch, Resumed, Said, Saved, Started
+from infra.cli.region import local_settings
+
+WithTransformer = Annotated[
+    bool, typer.Option("--transformer", help="fit one for the blend (minutes to hours)")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="go on from the transformer's last epoch")]
+
+
+def checkpoint_of(log: Interactions, seed: int, *, resume: bool) -> Path:
+    """In the home; an older one is only gone on from when asked to."""
+    folder = local_settings().place.root / "training" / f"{log.fingerprint()}-{seed}"
+    if not resume:
+        for left in (folder, folder.with_name(f"{folder.name}-whole")):
+            shutil.rmtree(left, ignore_errors=True)
+    return folder
+
+
+def say(said: Said) -> None:
+    """One line on stderr; none for a checkpoint."""
+    match said:
+        case Started():
+            many = "1 process" if said.processes == 1 else f"{said.processes} processes"
+            line = f"{many} on {said.on}"
+        case Resumed():
+            line = f"resumed after {said.epochs} epochs and {said.steps} steps"
+        case Epoch():
+            line = (
+                f"epoch {said.number}: loss {said.loss:.4f}, "
+                f"validation NDCG@10 {said.metric:.4f}, {said.seconds:.1f} s"
+            )
+        case Saved():
+            return
+    typer.echo(line, err=True)
