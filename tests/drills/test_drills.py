@@ -6,11 +6,7 @@ import pytest
 
 from tests.drills.harness.scene import Ground
 
-SHORT = (
-    *("kills", "deaths", "zombies", "brokers", "inputs", "disks", "archives"),
-    # Five servers of Java and six workers start in it, one after the other.
-    pytest.param("failover", marks=pytest.mark.timeout(1_800)),
-)
+SHORT = ("kills", "deaths", "zombies", "brokers", "inputs", "disks", "archives")
 
 
 @pytest.mark.parametrize("name", SHORT)

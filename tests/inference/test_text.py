@@ -155,8 +155,9 @@ def test_the_same_seed_gives_the_same_encoder():
         encoder = load_encoder("universal")
         fine_tune(encoder, log, Texts(encoder, texts), QUICK, seed=seed)
         vectors.append(encoder.encode(texts))
-    assert torch.equal(vectors[0], vectors[1])
-    assert not torch.equal(vectors[0], vectors[2])
+    # A sum over threads may end in another last digit.
+    assert torch.allclose(vectors[0], vectors[1], atol=1e-4)
+    assert not torch.allclose(vectors[0], vectors[2], atol=1e-4)
 
 
 def test_pairs_are_near_each_other_in_one_history_and_differ_in_text():

@@ -132,7 +132,15 @@ def test_status_of_nothing_tells_that_nothing_runs(tmp_path: Path) -> None:
         }
     }
     assert found["triton"] == [
-        {"url": "127.0.0.1:1", "ready": False, "model": "recommender", "version": None}
+        {
+            "url": "127.0.0.1:1",
+            "ready": False,
+            "model": "recommender",
+            "version": None,
+            "in_flight": None,
+            "latency_ms": None,
+            "ejected_by": [],
+        }
     ]
     assert found["clickhouse"] == {"url": "127.0.0.1:1", "ready": False}
     assert found["prometheus"] == {"url": "http://127.0.0.1:1", "ready": False}

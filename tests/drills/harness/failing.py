@@ -146,12 +146,12 @@ class Failing:
             lambda: control.ownerships(region.settings).origins[region.name].epoch == epoch,
         )
         fenced_s = self.watch.mark(f"{region.name} is fenced")
-        stuck.finish()
         app = two.apps[region.name]
         until(
             "its reader has slates of the new epoch",
             lambda: any(one.epoch == epoch for one in app.since(fenced_s)),
         )
+        stuck.finish()
         two.knows_since_s[region.name] = time.monotonic()
         until("the tail is here", lambda: tail.is_here(two, survivor, lost))
         self.figures["fenced_after_s"] = round(fenced_s - back_s, 1)
