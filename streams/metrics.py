@@ -61,6 +61,8 @@ HEDGES = Counter(
     " for the budget was used up (refused)",
     ["outcome"],
 )
+for _outcome in ("won", "lost", "refused"):
+    HEDGES.labels(_outcome)  # 0 from the start: what never happened is told, too
 SCORED_USERS = Histogram(
     "tidemill_scored_users", "Users a request to Triton", buckets=(1, 2, 4, 8, 16, 32)
 )

@@ -5,6 +5,7 @@ are never restarted.
 """
 
 import hashlib
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -126,6 +127,7 @@ def region(
     answers.close()
     with closing(grpc.InferenceServerClient(triton.grpc_url)) as client:
         client.unload_model(MODEL)
+    shutil.rmtree(triton.repository / MODEL)
 
 
 def test_a_canary_a_promotion_a_rollback_and_bad_releases_cost_nobody_an_answer(
