@@ -139,7 +139,7 @@ def _region(
     }
     clients = {
         # Nobody there in the short form: popular items answer, at once.
-        "triton": own.triton if full else "127.0.0.1:1",
+        "triton": ",".join(own.tritons) if full else "127.0.0.1:1",
         "clickhouse": own.clickhouse,
         "clickhouse_database": own.clickhouse_database,
         "session_timeout_ms": 3_000,
