@@ -14,7 +14,8 @@ Each stage is a consumer group of its own and runs in workers of its own. An eve
     fold     streams/state/fold.py         the user's new state
     score    streams/scoring/client.py     candidates from Triton, or the fallback
     slate    streams/slate/choose.py       what is shown, and why
-    gate     streams/region/gate.py        only if this region owns the event's origin
+    gate     streams/region/gate.py        only if this region owns the event's origin; a standby
+                                           scores a sample (streams/stages/sample.py), to compare
     commit   streams/lane/checkpoint.py    everything and the position, in one transaction
 
 What is read "in full" is read by every worker from its start, outside of any group.

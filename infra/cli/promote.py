@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from infra import broker
-from infra.cli.printing import print_json, tell
 from infra.cli.region import region, region_settings
+from infra.cli.served import say_served
 from infra.releases import promote as promote_canary
 from schemas.serving import MODEL
 from schemas.topics import MODEL_RELEASES
@@ -25,10 +25,4 @@ def promote(
     settings = region_settings(meant)
     broker.require(settings, [MODEL_RELEASES.name])
     record = promote_canary(settings, meant.local.place, model)
-    if json:
-        print_json(record)
-        return
-    tell(
-        f"{model} {record.served[settings.region].version} is served in {settings.region} "
-        f"(revision {record.revision})"
-    )
+    say_served(record, settings.region, json=json)

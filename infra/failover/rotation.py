@@ -6,25 +6,16 @@ Called by `failback`.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import closing
 
-import msgspec
-from confluent_kafka import Message, TopicPartition
-
-from infra import broker
+from infra.digest_lists import DigestLists
 from schemas.control import StateDigest
-from schemas.topics import STATE_DIGESTS
-from streams.lane import clients
 from streams.region.parity import Parity, both_folded_before
 from streams.settings import Settings
-from streams.topology import copies
 
 LATE_MS = 60_000
 """How far a region may be behind what is appended when it makes a list that counts."""
 _ROTATIONS = 2
 """Looked back: one that is under way and the whole one before it."""
-_TIMEOUT_S = 30.0
 
 
 class Rotation:
@@ -73,20 +64,6 @@ def read(settings: Settings, other: str, since_ms: int) -> Rotation:
     rotation_ms = settings.digest_slices * settings.digest_s * 1000
     from_ms = max(since_ms, int(time.time() * 1000 - _ROTATIONS * rotation_ms - LATE_MS))
     found = Rotation(settings.region, other, settings.partitions, settings.digest_slices, since_ms)
-    for message in sorted(_lists(settings, from_ms), key=lambda message: message.timestamp()[1]):
-        try:
-            made = msgspec.json.decode(message.value() or b"", type=StateDigest)
-        except msgspec.MsgspecError:
-            continue
-        found.add(made, message.timestamp()[1])
+    for made, published_ms in DigestLists(settings, from_ms).new():
+        found.add(made, published_ms)
     return found
-
-
-def _lists(settings: Settings, from_ms: int) -> Iterator[Message]:
-    topics = copies(STATE_DIGESTS, settings.peers)
-    broker.require(settings, topics)
-    with closing(broker.reader(settings)) as consumer:
-        asked = [TopicPartition(topic, 0, from_ms) for topic in topics]
-        starts = clients.again(lambda: consumer.offsets_for_times(asked, timeout=_TIMEOUT_S))
-        # -1 is behind the last record.
-        yield from clients.read_to_end(consumer, [part for part in starts if part.offset >= 0])

@@ -3,7 +3,8 @@ regions, and the peer that would take over.
 
 Pure. Promotion is a person's decision by default; this is the one that a machine may take. What
 only one of them has lost may be a cut link, and a region cut off from everyone but its own people
-goes on serving what it owned. Only tests call it yet: the prober that looks is not written.
+goes on serving what it owned. Only tests call `why_not_automatic` yet: the prober that would act
+on it is not written.
 """
 
 from collections.abc import Mapping

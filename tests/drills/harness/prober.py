@@ -1,22 +1,21 @@
 """How much a region would lose now: its ends, as they were last seen, against what was mirrored.
 
 Runs outside of both regions, so it remembers what it saw of one that is dead. The arithmetic is
-`streams.region.promotion.foretold`'s.
+`streams.region.promotion.foretold`'s, the mirror's position what the commands read.
 """
 
 import threading
 import time
 from collections import deque
-from contextlib import closing
 from typing import NamedTuple
 
-import msgspec
 from confluent_kafka import KafkaException
 
+from infra.failover.mirrored import mirrored_to
 from schemas.topics import USER_EVENTS
+from streams.region.detection import rates
 from streams.region.promotion import foretold
 from tests.drills.check import logs
-from tests.drills.check.logs import Logs
 from tests.drills.harness.region import Region
 
 EVERY_S = 0.2
@@ -28,21 +27,6 @@ _RATE_OVER = 10
 class Sample(NamedTuple):
     at_s: float
     ends: dict[int, int]
-
-
-def mirrored_to(target: Region, source: str) -> dict[int, int]:
-    """Partition -> the offset at the source behind the last event that was mirrored, as MirrorMaker
-    writes it in the transaction that brings the records.
-    """
-    found: dict[int, int] = {}
-    with closing(Logs(target.bootstrap)) as reader:
-        for record in reader.records(f"mm2-offsets.{source}.internal", 0):
-            if record.value() is None:
-                continue
-            _, where = msgspec.json.decode(record.key())
-            if where.get("topic") == USER_EVENTS.name:
-                found[where["partition"]] = msgspec.json.decode(record.value())["offset"] + 1
-    return found
 
 
 class Prober:
@@ -71,9 +55,10 @@ class Prober:
         samples = list(self._samples)
         first, last = samples[0], samples[-1]
         passed_s = max(EVERY_S, last.at_s - first.at_s)
-        rate = {n: (end - first.ends.get(n, 0)) / passed_s for n, end in last.ends.items()}
+        rate = rates(first.ends, last.ends, passed_s)
         age_s = max(0.0, died_at_s - last.at_s)
-        return foretold(last.ends, mirrored_to(target, self._region.name), rate, age_s), age_s
+        mirrored = mirrored_to(target.settings, self._region.name, USER_EVENTS)
+        return foretold(last.ends, mirrored, rate, age_s), age_s
 
     def _watch(self) -> None:
         while not self._ending.wait(EVERY_S):
