@@ -87,13 +87,14 @@ class Failing:
         two, survivor = self.two, self.two.regions[victim.peer]
         two.twins.away()
         two.apps[victim.name].stop()
-        failed_s = self.watch.mark(f"{victim.name} dies")
+        self.watch.mark(f"{victim.name} dies")
         victim.die()
+        died_s = time.monotonic()  # until then it may have acknowledged
         people = self._sending_to(victim)
         for load in people:
             load.abandon()
         tail.settled(survivor)
-        foretold, age_s = self._probers[victim.name].foretell(survivor, failed_s)
+        foretold, age_s = self._probers[victim.name].foretell(survivor, died_s)
         lost = tail.lost(two, survivor, people)
         self.figures |= {
             "rpo_foretold": foretold,
