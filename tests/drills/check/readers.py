@@ -2,7 +2,7 @@
 slate came twice or after a newer one, and none of an epoch that had ended.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -136,18 +136,20 @@ def check_answers(logs: Logs, inputs: Inputs, holds: Owners, findings: Findings)
     """The recommendations of a cluster, own and mirrored: none is there twice. How many do not
     count.
     """
-    times: Counter[tuple[str, str, int]] = Counter()
+    given: dict[tuple[str, str, int], list[str]] = defaultdict(list)
     wanted = asked(logs, inputs).times
     stale = 0
     for topic in _recommendations(inputs):
         for number in range(inputs.partitions):
             for answer in answers.read(logs, number, findings, topic):
                 findings.looked("answers")
-                times[answer.identity, answer.origin, answer.epoch] += 1
+                which = answer.identity, answer.origin, answer.epoch
+                given[which].append(f"{topic}-{number}@{answer.offset} for {answer.cause}")
                 stale += not counts(answer, number, holds)
-    for (identity, origin, epoch), count in times.items():
-        if count > wanted[identity, origin]:
-            findings.add("repeated answers", f"{identity} of {origin} at {epoch}: {count} times")
+    for (identity, origin, epoch), where in given.items():
+        if len(where) > wanted[identity, origin]:
+            told = f"{identity} of {origin} at {epoch}: {', '.join(where)}"
+            findings.add("repeated answers", told)
     return stale
 
 
