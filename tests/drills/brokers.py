@@ -51,8 +51,8 @@ def _kill(scene: Scene, led: str) -> float:
     began = time.monotonic()
     if scene.cluster.count == 1:
         victim.start()
-    before = until("the brokers answer", lambda: _answered(scene))
-    until("slates go out again", lambda: _answered(scene) > before + 20)
+    before = until("the brokers answer", lambda: answered(scene))
+    until("slates go out again", lambda: answered(scene) > before + 20)
     took_s = round(time.monotonic() - began, 1)
     if scene.cluster.count > 1:
         victim.start()
@@ -68,7 +68,7 @@ def _leader(scene: Scene, topic: str) -> Broker:
     return scene.cluster.brokers[most - 1]
 
 
-def _answered(scene: Scene) -> int:
+def answered(scene: Scene) -> int:
     """0 while the brokers choose a leader."""
     try:
         return scene.progress.answered()

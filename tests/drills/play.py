@@ -22,6 +22,7 @@ ABOUT = {
     "zombies": "SIGSTOP past the session, then SIGCONT; in a batch and in a flush",
     "feeds": "workers join, leave, die and return on two feeds",
     "brokers": "SIGKILL of the only broker; of three, the leader and the coordinator",
+    "outages": "broker and workers SIGKILLed at once, and all return",
     "restores": "a restore longer than the session, and from a compacted changelog",
     "inputs": "aborted transactions, poison, huge records, a topic made again",
     "partitions": "64 partitions on one worker",

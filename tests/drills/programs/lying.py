@@ -6,7 +6,7 @@ Run as `python -m tests.drills.programs.lying recommend` with TIDEMILL_DRILL_LIE
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from streams import worker
 from streams.lane import checkpoint, clients
 from streams.lane.contract import Outcome, Produced, Run
 from streams.stages import recommend
-from streams.stages.intake import Partition
+from streams.stages.intake import Intake, Partition
 from streams.state.flushing import Slice
 from streams.state.store import Change
 
@@ -66,18 +66,12 @@ def drops() -> None:
     take = Partition.take
     seen = 0
 
-    def taking(self: Partition, runs: Iterable[Run]) -> Any:
+    def taking(self: Partition, run: Run, taken: Intake) -> None:
         nonlocal seen
-        kept = []
-        for topic, records in runs:
-            some = []
-            for record in records:
-                seen += 1
-                if seen % _DROP_EVERY:
-                    some.append(record)
-            if some:
-                kept.append(Run(topic, some))
-        return take(self, kept)
+        first, seen = seen, seen + len(run.records)
+        kept = [r for at, r in enumerate(run.records, first + 1) if at % _DROP_EVERY]
+        if kept:
+            take(self, Run(run.topic, kept), taken)
 
     Partition.take = taking  # type: ignore[method-assign]
 
