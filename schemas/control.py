@@ -26,7 +26,10 @@ class PastEpoch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ownership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which region publishes for an origin, since which epoch, and how earlier epochs ended."""
+    """Which region publishes for an origin, since which epoch, and how earlier epochs ended.
+
+    `rotation_ms`: when every region was last asked to list the digests of all its users at once.
+    """
 
     origin: Region
     epoch: Natural
@@ -35,6 +38,7 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     past: list[PastEpoch] = []
     command_id: str
     reason: str | None = None
+    rotation_ms: Natural = 0
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True):

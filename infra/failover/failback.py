@@ -3,8 +3,8 @@
 In six steps; whatever kills the command between any two, it may be run again:
 
 1. Look: whether both clusters know the same epoch, how far this region is behind, whether a full
-   rotation of `state-digests` has shown no user that differs. Where it is refused here, nothing
-   has happened.
+   rotation of `state-digests` has shown no user that differs. Where only that is missing, ask both
+   regions for one and wait. Where it is refused here, nothing has happened.
 2. Decide: into the journal. Killed behind this: a rerun looks anew.
 3. Fence other commands on the owner's cluster, and write the draining record there. Killed behind
    this: nobody answers for the origin until a rerun goes on, which does not compare users again.
@@ -14,6 +14,10 @@ In six steps; whatever kills the command between any two, it may be run again:
 6. See whether the peers know.
 """
 
+import time
+from dataclasses import dataclass
+
+import msgspec
 from confluent_kafka import KafkaException
 
 from infra.broker import BrokerError
@@ -30,6 +34,8 @@ from streams.lane.errors import LaneError
 from streams.region.ownership import next_epoch
 from streams.region.promotion import Standby, why_not_fail_back
 
+_LOOK_S = 1.0
+
 
 def fail_back(run: Run) -> Done:
     """Raises FailoverError, BrokerError, KafkaException, LaneError, OSError."""
@@ -44,8 +50,11 @@ def fail_back(run: Run) -> Done:
             return already(run, current, before)
         own = f"{reach.region} drains itself; `tidemill region promote` lets it go on"
         raise run.refused([own], overrulable=False)
-    against = _against(run, current, before)
+    found = _against(run, current, before)
     run.progress.did("looked")
+    if found.lacks_only_rotation and not wish.dry_run and wish.force is None:
+        current, before, found = _rotated(run, current)
+    against = found.reasons
     if wish.dry_run:
         record = successor(run, current, fences.read(reach.here, current), "", run.reason(against))
         kind = "refused" if wish.force is None else "overruled"
@@ -80,7 +89,35 @@ def fail_back(run: Run) -> Done:
     )  # fmt: skip
 
 
-def _against(run: Run, current: Ownership, before: Heads) -> list[str]:
+@dataclass(frozen=True)
+class _Against:
+    """What speaks against it, and what the users' comparison has come to, where that counts."""
+
+    reasons: list[str]
+    rotation: Rotation | None
+
+    @property
+    def lacks_only_rotation(self) -> bool:
+        return self.rotation is not None and self.rotation.missing > 0 and len(self.reasons) == 1
+
+
+def _rotated(run: Run, current: Ownership) -> tuple[Ownership, Heads, _Against]:
+    """Ask every region to list all its users, with a record that changes nothing else, and wait
+    until their lists are compared, or something else speaks against it.
+    """
+    asked = msgspec.structs.replace(current, rotation_ms=int(time.time() * 1000))
+    run.write(run.reach.here, current, asked)
+    ends = time.monotonic() + run.wish.timeout_s
+    while True:
+        before = run.heads()
+        found = _against(run, asked, before)
+        if not found.lacks_only_rotation or time.monotonic() > ends:
+            run.progress.did("compared the users of both regions")
+            return asked, before, found
+        time.sleep(_LOOK_S)
+
+
+def _against(run: Run, current: Ownership, before: Heads) -> _Against:
     here = run.reach.here
     unread = []
     try:
@@ -97,7 +134,7 @@ def _against(run: Run, current: Ownership, before: Heads) -> list[str]:
         peer_epoch=before.epoch(current.owner),
     )
     reasons = why_not_fail_back(current, here.region, standby)
-    return [_with_progress(reason, rotation) for reason in reasons]
+    return _Against([_with_progress(reason, rotation) for reason in reasons], rotation)
 
 
 def _was_looked_at(run: Run, current: Ownership) -> bool:

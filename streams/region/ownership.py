@@ -1,6 +1,7 @@
 """Which ownership record of an origin holds, out of all the copies that were read.
 
-The highest (epoch, draining) wins, in whatever order the copies come. A record that says what
+The highest (epoch, draining) wins, in whatever order the copies come; of those that say the same,
+the one that asks last for a rotation of `state-digests`. A record that says what
 cannot be is refused and changes nothing. `gate`, `valid` and the commands of `infra` build on it;
 nothing here writes a record.
 """
@@ -44,6 +45,11 @@ class Ownerships:
     def origins(self) -> Mapping[str, Ownership]:
         """Each origin that has a valid record, with the record that holds."""
         return self._current
+
+    @property
+    def rotation_ms(self) -> int:
+        """When a full rotation of `state-digests` was asked for last; 0: never."""
+        return max((record.rotation_ms for record in self._current.values()), default=0)
 
     def unreadable(self, origin: str) -> str | None:
         """Where the last refused record of this origin lies and what is wrong with it."""
@@ -100,6 +106,6 @@ def first_record(
     )
 
 
-def _rank(record: Ownership) -> tuple[int, bool, bytes]:
+def _rank(record: Ownership) -> tuple[int, bool, int, bytes]:
     # The bytes decide only between records that should not both exist, so that all agree on one.
-    return record.epoch, record.draining, encode(record)
+    return record.epoch, record.draining, record.rotation_ms, encode(record)

@@ -145,7 +145,8 @@ class Recommend:
     def report(self, slot: Slot, behind: Offsets) -> StageWait | None:
         partition = self._partitions[slot]
         number, users = str(partition.number), partition.users
-        partition.digests.advance(users, partition.folded_to, time.time())
+        rotation_ms = self._known.ownerships.rotation_ms
+        partition.digests.advance(users, partition.folded_to, time.time(), rotation_ms)
         metrics.USERS.labels(number, "hot").set(users.hot)
         metrics.USERS.labels(number, "all").set(users.estimated)
         metrics.USER_BYTES.labels(number).set(users.mean_bytes)

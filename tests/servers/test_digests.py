@@ -1,5 +1,6 @@
 """The lists of digests a real worker publishes, and what a peer sees by them."""
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -7,16 +8,17 @@ import msgspec
 import pytest
 
 from infra import topics
+from schemas.codec import encode
 from schemas.control import StateDigest, UserDigest
 from schemas.identifiers import item_hash
 from schemas.state import KIND_CODES, Interaction
-from schemas.topics import STATE_DIGESTS, STATE_JOINS
+from schemas.topics import REGION_OWNERSHIP, STATE_DIGESTS, STATE_JOINS
 from streams.lane.forwarding import partition_of
 from streams.region.parity import Parity, slice_of
 from streams.state.digests import state_digest
 from tests.servers.conftest import PARTITIONS, REGION, RunningKafka
-from tests.servers.states import States, folded, put, send, stock
-from tests.servers.workers import Log, Worker, own, until
+from tests.servers.states import States, folded, processed, put, send, stock
+from tests.servers.workers import Log, Worker, own, produce, until
 
 PEER = "west"
 SLICES = 2
@@ -89,6 +91,25 @@ def test_lists_name_every_user_with_the_digest_of_what_was_folded(shop: str) -> 
     until("the lists name everybody as he is", are_listed)
     assert {one.region for one in lists} == {REGION}
     assert {one.partition for one in lists} <= set(range(PARTITIONS))
+    log.close()
+
+
+def test_all_users_are_listed_at_once_when_somebody_asks(shop: str, start_worker: Start) -> None:
+    """A record that changes nothing of who owns the origin reaches every worker."""
+    start_worker(kafka=shop, peers=PEER, digest_s=3_600, digest_slices=16)
+    send(shop, 200, seed=1)
+    processed(shop)
+    asked = msgspec.structs.replace(own(shop), rotation_ms=int(time.time() * 1000))
+    produce(shop, REGION_OWNERSHIP.name, encode(asked), key=REGION, schema="ownership")
+    log = Log(shop, STATE_DIGESTS.name)
+    lists: list[StateDigest] = []
+
+    def are_listed() -> bool:
+        lists[:] = read(log)
+        return newest(lists) == digests(folded(shop))
+
+    until("the lists name everybody as he is", are_listed)
+    assert {one.slice for one in lists} == set(range(16))
     log.close()
 
 

@@ -82,6 +82,36 @@ def test_a_rotation_lists_every_user_once_with_the_digest_of_his_state(
     assert all(users.get(name) != EMPTY for name in NAMES)
 
 
+@pytest.mark.parametrize("at_once", [20, 100_000])
+def test_when_a_rotation_is_asked_for_every_user_is_listed_at_once(
+    users: Users, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """In the same turn of the clock; some slices together, or all of them."""
+    monkeypatch.setattr(stage, "_USERS_LISTED", at_once)
+    digests = Digests(SETTINGS, 3)
+    (first,) = made(digests, users, PERIOD_S)
+    found: list[StateDigest] = []
+    for _ in range(200):
+        digests.advance(users, dict(FOLDED), PERIOD_S, rotation_ms=9_000)
+        found += (
+            msgspec.json.decode(record.value or b"", type=StateDigest) for record in digests.take()
+        )
+    assert sorted(one.slice for one in found) == list(range(SLICES))
+    listed = {user.user: user.digest for one in found for user in one.users}
+    assert listed == {name: state_digest(users.get(name)) for name in NAMES}
+    assert {one.slice: one.users for one in found}[first.slice] == first.users
+
+
+def test_a_rotation_that_was_asked_for_long_ago_is_not_made_again(users: Users) -> None:
+    """By whoever holds the partition since a moment."""
+    digests = Digests(SETTINGS, 3)
+    now_s = PERIOD_S * 1_000
+    assert made(digests, users, now_s)
+    for _ in range(200):
+        digests.advance(users, dict(FOLDED), now_s, rotation_ms=9_000)
+    assert not digests.is_ready
+
+
 def test_looking_makes_nobody_hot(users: Users) -> None:
     before = users.hot
     assert made(Digests(SETTINGS, 0), users, 0.0)

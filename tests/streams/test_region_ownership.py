@@ -30,6 +30,8 @@ def of(*records: Ownership) -> Ownerships:
         ([record(16), record(16, draining=True)], record(16, draining=True)),
         ([record(16, draining=True), record(16)], record(16, draining=True)),
         ([record(16, draining=True), record(33, "west")], record(33, "west")),
+        ([record(16, rotation_ms=7), record(16)], record(16, rotation_ms=7)),
+        ([record(16, draining=True), record(16, rotation_ms=7)], record(16, draining=True)),
     ],
 )
 def test_the_highest_epoch_and_then_draining_holds(
@@ -43,6 +45,7 @@ RECORDS = st.builds(
     st.integers(16, 60),
     st.sampled_from(["east", "west"]),
     draining=st.booleans(),
+    rotation_ms=st.sampled_from([0, 7, 9]),
 )
 
 
@@ -52,6 +55,12 @@ def test_order_and_repetition_of_copies_do_not_matter(records: list[Ownership], 
     random.shuffle(shuffled)
     wanted = content(of(*records).current("east"))
     assert content(of(*shuffled).current("east")) == wanted
+
+
+def test_the_rotation_asked_for_last_is_that_of_any_origin() -> None:
+    assert of(record(16)).rotation_ms == 0
+    west = Ownership(origin="west", epoch=17, owner="west", command_id="c", rotation_ms=9)
+    assert of(record(16, rotation_ms=7), west).rotation_ms == 9
 
 
 def test_origins_are_kept_apart() -> None:
