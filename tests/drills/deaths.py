@@ -34,7 +34,7 @@ SHORT = {
 BREAKING = ("-m", "tests.drills.programs.breaking")
 _PASSES = (3, 1, 40)
 """How often a step is passed before the death, round by round: early, at once, late."""
-_ONCE = ("open.1", "open.2", "open.3 restored", "open.4", "open.6", "due.1", "due.3", "close.2")
+_ONCE = ("open.1", "open.2", "open.3 restored", "open.4", "open.6", "due.1", "due.3", "close.")
 """Steps that each partition passes once; the fourth partition's is the last."""
 
 
