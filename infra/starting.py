@@ -196,6 +196,7 @@ def _workers(
     report: Report,
 ) -> None:
     home = local.place
+    known = servers.endpoints(local)
     stages = workers.names(recommend_workers or workers.recommend_count(home) or 1)
     asking.keep(
         home,
@@ -203,7 +204,8 @@ def _workers(
             local,
             stages,
             found.environment() | _region(settings),
-            is_watched=bool(settings.peers),
+            region=settings.region,
+            peers=known.peers if known is not None and settings.peers else None,
         ),
         log_limit_bytes=local.log_limit_bytes,
         ready_timeout_s=local.ready_timeout_s,

@@ -29,6 +29,8 @@ STATE_DIR = "TIDEMILL_STATE_DIR"
 INSTANCE = "TIDEMILL_INSTANCE"
 WATCHER = "standby"
 """The process that tells a region's readiness (infra/watch_standby.py); no stage of the graph."""
+PROBER = "prober"
+"""The one that looks at the peers (infra/probing)."""
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _POLL_S = 0.2
 
@@ -54,6 +56,15 @@ def metrics_ports(home: Home) -> dict[str, int]:
     }
 
 
+def prober_address(home: Home) -> str | None:
+    """Where the region's own prober is asked, also while it is started again; None: it has none."""
+    found = wanted.read(home)
+    for worker in () if found is None else found.workers:
+        if worker.name == PROBER:
+            return f"{ports.HOST}:{worker.ports[METRICS_PORT]}"
+    return None
+
+
 def recommend_count(home: Home) -> int:
     """How many recommend workers the last `up` wanted, 0 where `down` came after it."""
     found = wanted.read(home)
@@ -66,40 +77,43 @@ def described(
     stages: Mapping[str, StageName],
     environment: Mapping[str, str],
     *,
-    is_watched: bool = False,
+    region: str = "",
+    peers: Mapping[str, str] | None = None,
 ) -> list[Worker]:
-    """What is wanted of each, by its name. `environment` says where the servers are; `is_watched`
-    adds the watcher.
+    """What is wanted of each, by its name. `environment` says where the servers are; `peers`, the
+    Kafka of each of them, adds the watcher and the prober of the region.
     """
     home = local.place
     chosen = _known_ports(home)
     # All settings are part of the description: a worker that has others is replaced.
     names = (f"TIDEMILL_{name.upper()}" for name in Settings.model_fields)
     given = {name: os.environ[name] for name in names if name in os.environ}
-    processes: dict[str, StageName | None] = {**stages}
-    if is_watched:
-        processes[WATCHER] = None
+    programs: dict[str, tuple[str, ...]] = {
+        name: ("streams.worker", stage) for name, stage in stages.items()
+    }
+    if peers:
+        programs |= {WATCHER: ("infra.watch_standby",), PROBER: _prober(region, peers)}
     found = []
-    for name, stage in processes.items():
+    for name, program in programs.items():
         if name not in chosen:
             chosen[name] = ports.free_port(frozenset(chosen.values()))
         own = _own(name, given, home) | {METRICS_PORT: str(chosen[name])}
         found.append(
             Worker(
                 name=name,
-                command=_command(stage),
+                command=(sys.executable, "-m", *program),
                 env={**given, **environment, **own},
                 ports={METRICS_PORT: chosen[name]},
-                probe=_probe(stage, chosen[name]),
+                probe=_probe(stages.get(name), chosen[name]),
                 stop_timeout_s=local.stop_timeout_s,
             )
         )
     return found
 
 
-def _command(stage: StageName | None) -> tuple[str, ...]:
-    program = ("infra.watch_standby",) if stage is None else ("streams.worker", stage)
-    return (sys.executable, "-m", *program)
+def _prober(region: str, peers: Mapping[str, str]) -> tuple[str, ...]:
+    places = (f"--peer={name}={kafka}" for name, kafka in peers.items())
+    return ("infra.cli", "region", "watch", f"--from={region}", *places)
 
 
 def _own(name: str, given: Mapping[str, str], home: Home) -> dict[str, str]:

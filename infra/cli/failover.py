@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from infra.cli.addresses import named
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import region as meant_region
 from infra.cli.region import region_settings
@@ -15,6 +16,8 @@ from infra.failover.promote import promote as promoting
 from infra.failover.reach import Reach
 from infra.failover.run import Run, Wish
 from infra.local import servers
+from infra.probing.asking import newest_sample
+from infra.workers import prober_address
 
 Origin = Annotated[str, typer.Argument(metavar="ORIGIN", help="whose users change hands")]
 Region = Annotated[str | None, typer.Option("--region", help="who is to own it; else this region")]
@@ -23,6 +26,12 @@ Taker = Annotated[str | None, typer.Option("--to", help="who takes it over; else
 Peers = Annotated[
     list[str] | None,
     typer.Option("--peer", metavar="NAME=HOST:PORT", help="a peer's Kafka, where not on this host"),
+]
+Probers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prober", metavar="HOST:PORT", help="one that saw the origin last, beside this region's"
+    ),
 ]
 Force = Annotated[
     str | None,
@@ -35,9 +44,9 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON document")]
 
 
 def promote(  # noqa: PLR0913 - the options of a command
-    origin: Origin, *, region: Region = None, peer: Peers = None, force: Force = None,
-    wait_peer: WaitPeer = False, timeout: Timeout = 300.0, dry_run: DryRun = False,
-    json: Json = False,
+    origin: Origin, *, region: Region = None, peer: Peers = None, prober: Probers = None,
+    force: Force = None, wait_peer: WaitPeer = False, timeout: Timeout = 300.0,
+    dry_run: DryRun = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Take an origin over, whether its owner lives or not.
 
@@ -46,7 +55,9 @@ def promote(  # noqa: PLR0913 - the options of a command
     wish = Wish(
         origin=origin, force=_given(force), dry_run=dry_run, wait_peer=wait_peer, timeout_s=timeout
     )
-    _print(promoting(_run("promote", _reach(region, peer), wish, hidden=json)), as_json=json)
+    _print(
+        promoting(_run("promote", _reach(region, peer, prober), wish, hidden=json)), as_json=json
+    )
 
 
 def demote(  # noqa: PLR0913 - the options of a command
@@ -90,21 +101,24 @@ def _given(force: str | None) -> str | None:
     return force
 
 
-def _reach(name: str | None, peers: list[str] | None) -> Reach:
+def _reach(name: str | None, peers: list[str] | None, probers: list[str] | None = None) -> Reach:
     meant = meant_region(name)
     here = region_settings(meant)
     found = servers.endpoints(meant.local)
     addresses = dict(found.peers) if found is not None else {}
-    for one in peers or ():
-        peer, _, address = one.partition("=")
-        if not address or peer not in here.peers:
+    for peer, address in named(peers, "--peer").items():
+        if peer not in here.peers:
             raise typer.BadParameter(
-                f"{one} is not NAME=HOST:PORT of a peer of {here.region}, which are"
+                f"{peer} is no peer of {here.region}, which are"
                 f" {', '.join(here.peers) or 'none'}; see TIDEMILL_PEERS",
                 param_hint="--peer",
             )
         addresses[peer] = address
-    return Reach(here, addresses, meant.local.place.root)
+    own = prober_address(meant.local.place)
+    asked = [*(probers or ()), *([own] if own is not None else [])]
+    return Reach(
+        here, addresses, meant.local.place.root, lambda region: newest_sample(asked, region)
+    )
 
 
 def _run(command: str, reach: Reach, wish: Wish, *, hidden: bool) -> Run:
@@ -135,13 +149,13 @@ def _print(found: Done, *, as_json: bool) -> None:
 def _print_tail(found: Done) -> None:
     """What would be lost for a while, and the fences."""
     table = Table(box=None, pad_edge=False)
-    for column in ("partition", "end", "mirrored to", "may be lost", "fence (ms)"):
+    for column in ("partition", "end", "mirrored to", "seen between", "may be lost", "fence (ms)"):
         table.add_column(column, justify="right")
     for one in found.tail:
-        numbers = (one.end, one.mirrored_to, one.records, found.fences.get(one.partition))
-        told = ("?" if number is None else str(number) for number in numbers[:3])
-        fence = "" if numbers[3] is None else str(numbers[3])
-        table.add_row(str(one.partition), *told, fence)
+        numbers = (one.end, one.mirrored_to, one.seen, one.records)
+        told = ("?" if number is None else str(number) for number in numbers)
+        fence = found.fences.get(one.partition)
+        table.add_row(str(one.partition), *told, "" if fence is None else str(fence))
     out.print(table)
     age = "never" if found.tail_age_s is None else f"{found.tail_age_s:.1f} s ago"
     tell(f"the source was seen {age}")

@@ -9,6 +9,7 @@ from infra.cli.failover import demote, failback, promote
 from infra.cli.join import join
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings, region_settings
+from infra.cli.watch import watch
 from infra.peer_lists import Users
 from infra.regions import running
 from infra.standby import Origin, Readiness, readiness
@@ -49,7 +50,7 @@ def status(
                 tell(_users(origin.users))
 
 
-for command in (promote, demote, failback, join):
+for command in (promote, demote, failback, join, watch):
     app.command()(command)
 
 

@@ -14,6 +14,7 @@ from infra.backup.settings import BackupSettings
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings
 from infra.local.supervisor.records import MARK
+from infra.probing.settings import ProbingSettings
 from streams.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -41,7 +42,7 @@ def settings(
     """Every setting with its type, default and value. Set them in the environment."""
     found = {
         s.name: s
-        for part in (local_settings(), Settings(), BackupSettings())
+        for part in (local_settings(), Settings(), BackupSettings(), ProbingSettings())
         for s in _listed(part)
     }
     if json:

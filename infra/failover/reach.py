@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException
 
 from infra import broker
 from infra.broker import BrokerError
+from infra.probing.seen import Sample
 from streams.lane.errors import LaneError
 from streams.settings import Settings
 
@@ -31,12 +32,13 @@ once, and one that runs answers in milliseconds.
 @dataclass(frozen=True)
 class Reach:
     """`here` is whose cluster is written to; `addresses` the Kafka of each peer that is known;
-    `home` where the journals of this region are.
+    `home` where the journals of this region are; `last_seen` what a prober saw of a region last.
     """
 
     here: Settings
     addresses: Mapping[str, str]
     home: Path
+    last_seen: Callable[[str], Sample | None] = lambda _: None
     _answering: dict[str, bool] = field(default_factory=dict)
 
     @property

@@ -25,10 +25,13 @@ _LOOK_S = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """`force`: why it is to be done whatever speaks against it."""
+    """`force`: why it is to be done whatever speaks against it; `because`: what is recorded where
+    nothing has to be overruled.
+    """
 
     origin: str
     force: str | None = None
+    because: str | None = None
     dry_run: bool = False
     wait_peer: bool = False
     timeout_s: float = 300.0
@@ -53,9 +56,9 @@ class Run:
         return RefusedCommandError(what, reasons, overrulable=overrulable)
 
     def reason(self, overruled: Sequence[str]) -> str | None:
-        """What is recorded of --force: the operator's words, and what they overruled."""
+        """What is recorded: the operator's words, and what they overruled."""
         if self.wish.force is None or not overruled:
-            return self.wish.force
+            return self.wish.force or self.wish.because
         return f"{self.wish.force} (overruled: {'; '.join(overruled)})"
 
     def decide(self, current: Ownership, epoch: int, reason: str | None) -> Entry:

@@ -3,15 +3,17 @@ regions, and the peer that would take over.
 
 Pure. Promotion is a person's decision by default; this is the one that a machine may take. What
 only one of them has lost may be a cut link, and a region cut off from everyone but its own people
-goes on serving what it owned. Only tests call `why_not_automatic` yet: the prober that would act
-on it is not written.
+goes on serving what it owned. Called by `infra.probing`, which looks, and acted upon by
+`infra.failover.automatic`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-FRESH_S = 2.0
-"""What somebody says of a region counts for so long; he is asked several times a second."""
+FRESH_S = 5.0
+"""What somebody says of a region counts for so long: a look that nobody answers takes a second, and
+is two seconds old before the next is over.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +46,14 @@ def why_not_automatic(
         if blind_s > FRESH_S:
             reasons.append(f"{view.observer} could not look at {region} for {blind_s:.1f} s")
         elif view.silent_s() < after_s:
-            reasons.append(f"{view.observer} lost {region} {view.silent_s():.1f} s ago")
+            reasons.append(_not_long_enough(region, view))
     return reasons
+
+
+def _not_long_enough(region: str, view: View) -> str:
+    if view.heard_s is None or view.heard_s < view.since_s:
+        return f"{view.observer} has looked at {region} for {view.silent_s():.1f} s only"
+    return f"{view.observer} heard {region} {view.silent_s():.1f} s ago"
 
 
 def rates(before: Mapping[int, int], after: Mapping[int, int], seconds: float) -> dict[int, float]:
