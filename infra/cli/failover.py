@@ -109,7 +109,7 @@ def _reach(name: str | None, peers: list[str] | None, probers: list[str] | None 
     for peer, address in named(peers, "--peer").items():
         if peer not in here.peers:
             raise typer.BadParameter(
-                f"{peer} is no peer of {here.region}, which are"
+                f"{peer} is none of the peers of {here.region}, which are"
                 f" {', '.join(here.peers) or 'none'}; see TIDEMILL_PEERS",
                 param_hint="--peer",
             )

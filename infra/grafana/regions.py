@@ -1,8 +1,9 @@
 """The dashboard 'Regions': could this region take an origin over now, and if not, why not.
 
-From top to bottom: the answer, what speaks against it, whether both regions hold the same, and what
-a standby scores to stay warm. The numbers are `tidemill region status`', told all the while by the
-watcher; one region's Prometheus tells what that region knows.
+From top to bottom: the answer, what speaks against it, who is heard by whom, whether both regions
+hold the same, and what a standby scores to stay warm. The numbers are `tidemill region status`',
+told all the while by the watcher, and the probers'; one region's Prometheus tells what that region
+knows.
 """
 
 from grafana_foundation_sdk.builders import dashboard
@@ -10,15 +11,16 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from infra import standby_metrics
-from infra.grafana.expressions import largest, name, oldest, rate, total
+from infra.grafana.expressions import WINDOW, largest, name, oldest, rate, total
 from infra.grafana.panels import lines, number, page, stacked
+from infra.probing import metrics as probing
 from streams import metrics
 
 _TWICE = 'found="differing_twice"'
 
 
 def regions() -> Dashboard:
-    return page("Regions", _now, _against, _parity, _sample)
+    return page("Regions", _now, _against, _probers, _parity, _sample)
 
 
 def _now(board: dashboard.Dashboard) -> dashboard.Dashboard:
@@ -132,6 +134,43 @@ def _against(board: dashboard.Dashboard) -> dashboard.Dashboard:
                 " promotion.",
                 units.Short,
                 {"{{origin}}": largest(metrics.OWNED_EPOCH, "origin")},
+            )
+        )
+    )
+
+
+def _probers(board: dashboard.Dashboard) -> dashboard.Dashboard:
+    return (
+        board.with_row(dashboard.Row("Who hears whom"))
+        .with_panel(
+            lines(
+                "Lost regions",
+                "1 where a prober has lost a region, the one outside only together with the"
+                " region's peers. Promotion is a person's decision, unless that one runs with"
+                " --automatic.",
+                units.Short,
+                {"{{region}}": largest(probing.LOST, "region")},
+            )
+        )
+        .with_panel(
+            lines(
+                "Silence, by observer and way",
+                "Since a prober heard a region: its `kafka` answered, or a heartbeat came by the"
+                " `mirror`. One way alone is a cut link or a mirror that stands still.",
+                units.Seconds,
+                {
+                    "{{region}} from {{observer}} by {{way}}": oldest(
+                        probing.HEARD_TIME, "region", "observer", "way"
+                    )
+                },
+            )
+        )
+        .with_panel(
+            lines(
+                "Events as the probers see them",
+                "By the ends of the region's partitions: what a promotion is told of the tail.",
+                units.EventsPerSecond,
+                {"{{region}}": f"sum by (region) (rate({name(probing.END)}[{WINDOW}]))"},
             )
         )
     )

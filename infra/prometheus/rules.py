@@ -7,7 +7,8 @@ says which origin it is about, and waits as long as what it tells may be true an
 import json
 
 from infra import standby_metrics
-from infra.grafana.expressions import name, oldest, total
+from infra.grafana.expressions import largest, name, oldest, total
+from infra.probing import metrics as probing
 
 Rule = dict[str, object]
 
@@ -50,6 +51,29 @@ def _regions() -> list[Rule]:
             "1m",
             "For {{ $value | humanizeDuration }} nobody has found out whether this region could"
             " take over: Kafka does not answer the watcher (infra/watch_standby.py).",
+        ),
+        _rule(
+            "RegionLost",
+            f"{largest(probing.LOST, 'region')} > 0",
+            "0m",
+            "{{ $labels.region }} is lost to the probers that tell this Prometheus: its Kafka does"
+            " not answer, no heartbeat comes. If it is gone, `tidemill region promote` it; if only"
+            " a link is cut, the prober outside (`tidemill region watch --from outside`) hears it.",
+        ),
+        _rule(
+            "PromotionRefused",
+            f'increase({name(probing.PROMOTIONS)}{{outcome="refused"}}[2m]) > 0',
+            "0m",
+            "{{ $labels.region }} is lost and no other region may take over by itself: the log of"
+            " the prober outside says why. A person can, with --force.",
+        ),
+        _rule(
+            "RegionUnwatched",
+            f"{oldest(probing.LOOKED_TIME, 'region')} > 60",
+            "1m",
+            "For {{ $value | humanizeDuration }} a prober has not looked at"
+            " {{ $labels.region }}: it does not run, or the Kafka of its own region does not"
+            " answer it. --automatic promotes nobody meanwhile.",
         ),
     ]
 

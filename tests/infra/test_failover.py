@@ -157,7 +157,7 @@ def test_without_a_cluster_a_command_fails_in_one_line(call: list[str], tmp_path
     [
         (["promote"], "Missing argument"),
         (["promote", "east", "--force", " "], "say why"),
-        (["promote", "east", "--peer", "north=1:1"], "of a peer of east, which are west"),
+        (["promote", "east", "--peer", "north=1:1"], "none of the peers of east, which are west"),
         (["promote", "east", "--peer", "west"], "is not NAME=HOST:PORT"),
         (["demote", "east", "--to", "east"], "east is no peer of east"),
     ],

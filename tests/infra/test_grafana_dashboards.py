@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from infra import standby_metrics
 from infra.grafana import build
 from infra.grafana.queries import panel_queries, plain_promql, plain_sql
 from infra.grafana.sources import CLICKHOUSE, PROMETHEUS
+from infra.probing import metrics as probing
 from streams import metrics
 from streams.histograms import BulkHistogram
 
@@ -28,6 +30,7 @@ def known_series() -> set[str]:
     # What the dashboards read is registered by importing it.
     assert metrics.EVENTS
     assert standby_metrics.READY
+    assert probing.LOST
     names = {"up"}
     for family in REGISTRY.collect():
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
@@ -64,7 +67,8 @@ def test_an_expression_parses_and_names_only_known_metrics(expression) -> None:
 @pytest.mark.parametrize("expression", PROMQL)
 def test_labels_that_are_grouped_by_exist(expression) -> None:
     labels = {"le"}
-    for metric in (*vars(metrics).values(), *vars(standby_metrics).values()):
+    declared = (vars(of).values() for of in (metrics, standby_metrics, probing))
+    for metric in chain.from_iterable(declared):
         if isinstance(metric, BulkHistogram):
             labels.add(metric.label)
         elif isinstance(metric, MetricWrapperBase):

@@ -7,6 +7,7 @@ archive stage's own inserts wrote.
 import json
 import time
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, start_http_server
@@ -15,6 +16,7 @@ from infra import standby_metrics
 from infra.clickhouse import migrate
 from infra.grafana import build
 from infra.grafana.queries import PanelQuery
+from infra.probing import metrics as probing
 from streams import metrics
 from streams.histograms import BulkHistogram
 from tests.servers.archive_database import OnServer, a_database
@@ -30,8 +32,9 @@ LABELS = {
 
 
 def work() -> None:
-    """Moves every metric that a worker or the watcher declares, each once."""
-    for metric in (*vars(metrics).values(), *vars(standby_metrics).values()):
+    """Moves every metric that a worker, the watcher or a prober declares, each once."""
+    declared = (vars(of).values() for of in (metrics, standby_metrics, probing))
+    for metric in chain.from_iterable(declared):
         if isinstance(metric, BulkHistogram):
             metric.observe("home", [1])
         if not isinstance(metric, Counter | Enum | Gauge | Histogram):

@@ -15,6 +15,9 @@ READY = f"tidemill_standby_ready{ORIGIN}"
 HEARD = f"tidemill_standby_heard_time_seconds{ORIGIN}"
 TWICE = 'tidemill_standby_users{found="differing_twice",origin="west"}'
 LOOKED = "tidemill_standby_looked_time_seconds"
+LOST = 'tidemill_prober_lost{region="west"}'
+REFUSED = 'tidemill_prober_promotions_total{outcome="refused",region="west"}'
+PROBED = 'tidemill_prober_looked_time_seconds{observer="east",region="west"}'
 
 
 def promtool(tools: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -64,6 +67,12 @@ class Case(NamedTuple):
         Case("MirrorSilent", HEARD, "0+60x20", 10, goes_off=False),
         Case("StandbyUnwatched", LOOKED, "0+60x3 180x20", 10, goes_off=True),
         Case("StandbyUnwatched", LOOKED, "0+60x20", 10, goes_off=False),
+        Case("RegionLost", LOST, "0 0 1x5", 3, goes_off=True),
+        Case("RegionLost", LOST, "1 0x5", 3, goes_off=False),
+        Case("PromotionRefused", REFUSED, "0 0 12x5", 2, goes_off=True),
+        Case("PromotionRefused", REFUSED, "0 12x9", 8, goes_off=False),
+        Case("RegionUnwatched", PROBED, "0+60x3 180x20", 10, goes_off=True),
+        Case("RegionUnwatched", PROBED, "0+60x20", 10, goes_off=False),
     ],
     ids=lambda case: f"{case.alert} {case.values}",
 )

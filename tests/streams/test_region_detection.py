@@ -48,7 +48,8 @@ def test_a_region_that_both_have_lost_is_given_up() -> None:
             id="the outside has just begun to look",
         ),
         pytest.param(
-            OUTSIDE, replace(PEER, since_s=NOW_S - 1, heard_s=None), "west has looked at east for 1.0 s only",
+            OUTSIDE, replace(PEER, since_s=NOW_S - 1, heard_s=None),
+            "west has looked at east for 1.0 s only",
             id="the peer never heard it and has just begun",
         ),
     ],
