@@ -6,8 +6,10 @@ from typing import Literal
 
 from streams.region.detection import View, why_not_automatic
 
-State = Literal["heard", "doubted", "lost"]
-"""`doubted`: whoever judges has lost it, and somebody else has not, or cannot tell."""
+State = Literal["new", "heard", "doubted", "lost"]
+"""`new`: whoever judges never heard it, and has just begun to look; `doubted`: he has lost it, and
+somebody else has not, or cannot tell.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,5 +38,8 @@ def verdict(
     if own.silent_s() >= after_s:
         says = f"{region} may be lost: {silent}; but {'; '.join(why_not)}"
         return Verdict(region=region, state="doubted", says=says, why_not_lost=why_not)
+    if own.heard_s is None:
+        says = f"{region} was not heard by {own.observer} yet"
+        return Verdict(region=region, state="new", says=says, why_not_lost=why_not)
     says = f"{region} is heard by {own.observer}"
     return Verdict(region=region, state="heard", says=says, why_not_lost=why_not)

@@ -96,7 +96,10 @@ class Watch:
         )
 
     def last_seen(self, region: str) -> Sample | None:
-        return self._seen[region].sample
+        """By this prober or by one that it asked."""
+        answers = [*self._answers.values()]
+        found = [self._seen[region].sample, *(report.sample(one, region) for one in answers)]
+        return max((one for one in found if one is not None), default=None, key=lambda s: s.at_s)
 
     def _judge(self, region: str) -> None:
         now_s = time.monotonic()
@@ -107,7 +110,8 @@ class Watch:
         self._show(found, now_s)
         if self._states.get(region) != found.state:
             self._states[region] = found.state
-            log.log(logging.INFO if found.state == "heard" else logging.WARNING, found.says)
+            is_bad = found.state in ("doubted", "lost")
+            log.log(logging.WARNING if is_bad else logging.INFO, found.says)
         if found.state != "lost":
             self._tried_s.pop(region, None)
         elif self._lost is not None and now_s > self._tried_s.get(region, -_AGAIN_S) + _AGAIN_S:

@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra import workers
+from infra.failover.reach import Reach
+from infra.failover.run import Run, Wish
+from infra.local.settings import LocalSettings
 from infra.probing import asking, report
 from infra.probing.report import Answer, Report
 from infra.probing.seen import Sample, Seen
 from infra.probing.serving import Serving
 from infra.probing.verdict import Verdict, verdict
+from infra.supervise import wanted
 from streams.region.detection import FRESH_S, View, why_not_automatic
+from streams.settings import Settings
 from tests.infra.command import NOWHERE, called
 
 AFTER_S = 10.0
@@ -127,6 +133,8 @@ def test_a_region_is_told_of_in_one_sentence() -> None:
     )
     assert judged(WEST).says == "east is lost: west has not heard it for 21.0 s"
     assert judged(HEARS).says == "east is heard by west"
+    begun = View(observer="west", since_s=NOW_S - 1, looked_s=NOW_S)
+    assert (judged(begun).state, judged(begun).says) == ("new", "east was not heard by west yet")
     assert "\n" not in judged(OUTSIDE, WEST, HEARS).says
 
 
@@ -193,3 +201,34 @@ def test_a_wrong_call_says_what_is_wrong(tmp_path: Path, arguments: list[str], s
     answer = called(tmp_path, "region", "watch", *arguments, **NOWHERE, TIDEMILL_PEERS="west")
     assert answer.exit_code == 2
     assert says in " ".join(answer.stderr.replace("│", " ").split())
+
+
+def test_a_region_with_peers_has_a_prober_of_its_own(tmp_path: Path) -> None:
+    local = LocalSettings(home=tmp_path)
+    alone = workers.described(local, {"archive": "archive"}, {})
+    assert [worker.name for worker in alone] == ["archive"]
+    assert workers.prober_address(local.place) is None
+    kept = workers.described(
+        local, {"archive": "archive"}, {}, region="west", peers={"east": "far:1,away:1"}
+    )
+    assert [worker.name for worker in kept] == ["archive", "standby", "prober"]
+    assert kept[-1].command[-4:] == ("region", "watch", "--from=west", "--peer=east=far:1,away:1")
+    wanted.write(local.place, wanted.Wanted(revision=1, log_limit_bytes=0, workers=tuple(kept)))
+    port = kept[-1].ports[workers.METRICS_PORT]
+    assert workers.prober_address(local.place) == f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("force", "overruled", "recorded"),
+    [
+        (None, [], "automatic: east is lost"),
+        ("it burns", [], "it burns"),
+        ("it burns", ["west is behind"], "it burns (overruled: west is behind)"),
+    ],
+)
+def test_a_promotion_by_itself_says_why(
+    tmp_path: Path, force: str | None, overruled: list[str], recorded: str
+) -> None:
+    wish = Wish(origin="east", force=force, because="automatic: east is lost")
+    run = Run("promote", Reach(Settings(region="west"), {}, tmp_path), wish)
+    assert run.reason(overruled) == recorded

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from infra.local import supervisor
+from infra.local.home import Home
 from infra.local.supervisor import records
+from infra.probing import asking
+from infra.workers import prober_address
 from tests.infra.command import document, done, failed
 from tests.servers.bringing_up import PORTS, write_films
 from tests.servers.workers import until
@@ -15,7 +18,8 @@ from tests.servers.workers import until
 REGIONS = ("east", "west")
 SERVERS = {"kafka", "triton", "clickhouse", "prometheus", "mirror"}
 WORKERS = {"recommend-1", "archive", "catalogue"}
-EVERYTHING = {*SERVERS, *WORKERS, "supervisor", "standby"}
+WAYS = {"kafka", "mirror"}
+EVERYTHING = {*SERVERS, *WORKERS, "supervisor", "standby", "prober"}
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,8 @@ def test_each_region_has_all_of_its_own(told: str, home: Path, given: dict[str, 
         own = home / "regions" / name
         assert (own / "data/kafka/meta.properties").exists()
         assert list((own / "data/state/recommend-1").iterdir())
+        prober = prober_address(Home(own, home))
+        until(f"its prober hears {peer}", lambda at=prober, peer=peer: _ways(at, peer) == WAYS)
     assert not (home / "data").exists()
     assert "MirrorMaker (west)" in done(home, "status", **given)
     # An owner that was made a moment ago is known in the other region when the mirror has it.
@@ -127,6 +133,11 @@ def test_one_region_alone_is_not_started_beside_them(home: Path, given: dict[str
     assert "east,west run here" in failed(home, "up", **given)
     line = failed(home, "topics", **given, TIDEMILL_REGION="south")
     assert "south does not run here, east, west do" in line
+
+
+def _ways(prober: str | None, region: str) -> set[str]:
+    answer = None if prober is None else asking.ask(prober)
+    return set() if answer is None else set(answer.report.regions[region].heard_age_s)
 
 
 def _lag(home: Path, given: dict[str, str]) -> int:

@@ -125,6 +125,9 @@ def test_a_region_that_only_the_outside_has_lost_is_not_given_up(
     inside.worker.start()
     with dead(shops["east"]):
         is_taken_over(west, before)
+        until("by what the west saw", lambda: outside.told("west owns east at epoch") == 1)
+    assert "of its events were seen and are not here" in outside.worker.log.read_text()
+    assert outside.told("east is heard") == 0
 
 
 def test_heartbeats_through_the_mirror_are_enough_to_live(
