@@ -204,7 +204,6 @@ def _workers(
             local,
             stages,
             found.environment() | _region(settings),
-            region=settings.region,
             peers=known.peers if known is not None and settings.peers else None,
         ),
         log_limit_bytes=local.log_limit_bytes,

@@ -77,7 +77,6 @@ def described(
     stages: Mapping[str, StageName],
     environment: Mapping[str, str],
     *,
-    region: str = "",
     peers: Mapping[str, str] | None = None,
 ) -> list[Worker]:
     """What is wanted of each, by its name. `environment` says where the servers are; `peers`, the
@@ -92,7 +91,8 @@ def described(
         name: ("streams.worker", stage) for name, stage in stages.items()
     }
     if peers:
-        programs |= {WATCHER: ("infra.watch_standby",), PROBER: _prober(region, peers)}
+        places = (f"{name}={kafka}" for name, kafka in peers.items())
+        programs |= {WATCHER: ("infra.watch_standby",), PROBER: ("infra.probing", *places)}
     found = []
     for name, program in programs.items():
         if name not in chosen:
@@ -109,11 +109,6 @@ def described(
             )
         )
     return found
-
-
-def _prober(region: str, peers: Mapping[str, str]) -> tuple[str, ...]:
-    places = (f"--peer={name}={kafka}" for name, kafka in peers.items())
-    return ("infra.cli", "region", "watch", f"--from={region}", *places)
 
 
 def _own(name: str, given: Mapping[str, str], home: Home) -> dict[str, str]:

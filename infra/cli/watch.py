@@ -1,20 +1,18 @@
 """`tidemill region watch`: a prober, until it is ended; outside of all regions it may promote."""
 
-import logging
-import signal
 from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from infra.cli.addresses import named
-from infra.cli.printing import tell
 from infra.cli.region import local_settings, region_settings
 from infra.cli.region import region as meant_region
 from infra.failover.automatic import Automatic
 from infra.local import servers
+from infra.probing.process import run
 from infra.probing.settings import ProbingSettings
-from infra.probing.watch import OUTSIDE, Watch, Watched
+from infra.probing.watch import OUTSIDE, Watched
 from infra.regions import running
 from infra.workers import prober_address
 from streams.settings import Settings
@@ -65,14 +63,8 @@ def watch(
         observer=from_, settings=settings, kafka=kafka, probers=probers,
         after_s=given.lost_after_s if after is None else after, host=given.prober_host,
     )  # fmt: skip
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     acting = Automatic(settings, kafka, local_settings().place.root) if automatic else None
-    looking = Watch(watched, None if acting is None else acting.take_over)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: looking.end())
-    looking.run(lambda at: tell(f"{from_} looks at {', '.join(kafka)}; asked at http://{at}/seen"))
+    run(watched, None if acting is None else acting.take_over)
 
 
 Places = tuple[Settings, dict[str, str], dict[str, str]]

@@ -209,10 +209,10 @@ def test_a_region_with_peers_has_a_prober_of_its_own(tmp_path: Path) -> None:
     assert [worker.name for worker in alone] == ["archive"]
     assert workers.prober_address(local.place) is None
     kept = workers.described(
-        local, {"archive": "archive"}, {}, region="west", peers={"east": "far:1,away:1"}
+        local, {"archive": "archive"}, {}, peers={"east": "far:1,away:1", "north": "n:1"}
     )
     assert [worker.name for worker in kept] == ["archive", "standby", "prober"]
-    assert kept[-1].command[-4:] == ("region", "watch", "--from=west", "--peer=east=far:1,away:1")
+    assert kept[-1].command[-3:] == ("infra.probing", "east=far:1,away:1", "north=n:1")
     wanted.write(local.place, wanted.Wanted(revision=1, log_limit_bytes=0, workers=tuple(kept)))
     port = kept[-1].ports[workers.METRICS_PORT]
     assert workers.prober_address(local.place) == f"127.0.0.1:{port}"
