@@ -1,7 +1,7 @@
 """Probers of two real regions as processes of their own, and what they tell."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,11 @@ from pathlib import Path
 from infra.local import ports
 from infra.probing import asking
 from infra.probing.report import Told
-from tests.servers.operators import Shop, Shops
+from streams.settings import Settings
 from tests.servers.workers import Worker, until
 
 NOBODY = "127.0.0.1:1"
-"""Nobody listens there: what is asked there is cut off."""
+"""Nobody listens there: what is looked for there is cut off."""
 AFTER_S = 3.0
 _LOG_FORMAT = re.compile(r"^\S+ \S+ [A-Z]+ \S+ ", re.MULTILINE)
 
@@ -51,41 +51,52 @@ class Prober:
         return text.count(f"\0{sentence}")
 
 
-Start = Callable[..., Prober]
+class Probers:
+    """Of these regions. One is started again under its name with what is given then."""
+
+    def __init__(self, regions: Mapping[str, Settings], folder: Path) -> None:
+        self._regions, self._folder = regions, folder
+        self._running: dict[str, Prober] = {}
+        self._started = 0
+
+    def start(self, name: str, *, automatic: bool = False, **kafka: str) -> Prober:
+        """In a region, or `outside`. `kafka`: of a region, if it is not looked for where it is."""
+        self.stop(name)
+        self._started += 1
+        looked_at = {n: one.kafka for n, one in self._regions.items() if n != name} | kafka
+        given = [f"--peer={region}={place}" for region, place in looked_at.items()]
+        if name not in self._regions:
+            asked = {region: self._running.get(region) for region in looked_at}
+            # The one in the region that is lost is never asked about that.
+            given += [f"--prober={n}={one.address if one else NOBODY}" for n, one in asked.items()]
+        given += [f"--after={AFTER_S}", *(["--automatic"] if automatic else [])]
+        port = ports.free_port(frozenset())
+        settings = {"metrics_port": port, "home": self._folder}
+        settings |= _given(self._regions.get(name) or next(iter(self._regions.values())))
+        log = self._folder / f"{self._started}-{name}.log"
+        program = ("-m", "infra.cli", "region", "watch", *given)
+        worker = Worker(f"--from={name}", log, settings, program).start()
+        self._running[name] = Prober(f"127.0.0.1:{port}", worker)
+        until(f"the prober {name} answers", lambda: asking.ask(self._running[name].address))
+        return self._running[name]
+
+    def stop(self, *names: str) -> None:
+        for name in names or tuple(self._running):
+            if (prober := self._running.pop(name, None)) is not None:
+                prober.worker.stop()
 
 
 @contextmanager
-def starting(shops: Shops, folder: Path) -> Iterator[Start]:
-    """`start(name, east="...", automatic=True)`: one in a region or `outside`; where the Kafka of a
-    region is for it, if not where it is.
-    """
-    started: dict[str, Prober] = {}
-
-    def start(name: str, *, automatic: bool = False, **kafka: str) -> Prober:
-        looked_at = [shop for shop in shops.values() if shop.name != name]
-        places = {shop.name: shop.region.bootstrap for shop in looked_at} | kafka
-        given = [f"--peer={region}={place}" for region, place in places.items()]
-        if name not in shops:
-            given += [f"--prober={n}={one.address}" for n, one in started.items() if n in places]
-        if automatic:
-            # The one in the region that is lost is never asked about that.
-            missing = places.keys() - started.keys()
-            given += ["--automatic", *(f"--prober={region}={NOBODY}" for region in missing)]
-        port = ports.free_port(frozenset())
-        settings = _settings(shops.get(name) or looked_at[0])
-        settings |= {"metrics_port": port, "home": folder}
-        program = ("-m", "infra.cli", "region", "watch", *given, f"--after={AFTER_S}")
-        worker = Worker(f"--from={name}", folder / f"{name}.log", settings, program).start()
-        started[name] = Prober(f"127.0.0.1:{port}", worker)
-        until(f"the prober {name} answers", lambda: asking.ask(started[name].address))
-        return started[name]
-
+def probing(regions: Mapping[str, Settings], folder: Path) -> Iterator[Probers]:
+    made = Probers(regions, folder)
     try:
-        yield start
+        yield made
     finally:
-        for prober in started.values():
-            prober.worker.stop()
+        made.stop()
 
 
-def _settings(shop: Shop) -> dict[str, object]:
-    return {name.removeprefix("TIDEMILL_").lower(): one for name, one in shop.settings.items()}
+def _given(settings: Settings) -> dict[str, object]:
+    return {
+        "kafka": settings.kafka, "region": settings.region, "peers": ",".join(settings.peers),
+        "region_number": settings.region_number, "partitions": settings.partitions,
+    }  # fmt: skip

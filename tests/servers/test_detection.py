@@ -17,7 +17,7 @@ from schemas.topics import USER_EVENTS
 from streams.region.ownership import next_epoch
 from tests.servers.operators import Shop, Shops, owned_by
 from tests.servers.pair import PARTITIONS, Pair
-from tests.servers.probers import AFTER_S, NOBODY, Start, starting
+from tests.servers.probers import AFTER_S, NOBODY, Probers, probing
 from tests.servers.states import ask
 from tests.servers.workers import Worker, own, until
 
@@ -55,9 +55,9 @@ def west(shops: Shops) -> Shop:
 
 
 @pytest.fixture
-def start(shops: Shops, tmp_path: Path) -> Iterator[Start]:
-    with starting(shops, tmp_path) as started:
-        yield started
+def probers(pair: Pair, tmp_path: Path) -> Iterator[Probers]:
+    with probing({name: region.settings for name, region in pair.items()}, tmp_path) as made:
+        yield made
 
 
 @contextmanager
@@ -88,12 +88,12 @@ def is_taken_over(west: Shop, before: Ownership) -> None:
 
 
 def test_a_cut_link_is_no_loss_and_a_death_behind_it_is(
-    shops: Shops, west: Shop, before: Ownership, start: Start
+    shops: Shops, west: Shop, before: Ownership, probers: Probers
 ) -> None:
     """The west hears nothing of the east, neither from its Kafka nor by the mirror."""
     with mirror_stopped(west):
-        inside = start("west", east=NOBODY)
-        outside = start("outside", automatic=True)
+        inside = probers.start("west", east=NOBODY)
+        outside = probers.start("outside", automatic=True)
         until("the west has lost the east", lambda: inside.silent_s("east") > LONG_S)
         assert outside.hears("east", "kafka")
         assert inside.told("east is lost: west has not heard it for") == 1
@@ -107,11 +107,11 @@ def test_a_cut_link_is_no_loss_and_a_death_behind_it_is(
 
 
 def test_a_region_that_only_the_outside_has_lost_is_not_given_up(
-    shops: Shops, west: Shop, before: Ownership, start: Start
+    shops: Shops, west: Shop, before: Ownership, probers: Probers
 ) -> None:
     """An asymmetric cut. Nor when nobody can say any more what the west sees."""
-    inside = start("west")
-    outside = start("outside", automatic=True, east=NOBODY)
+    inside = probers.start("west")
+    outside = probers.start("outside", automatic=True, east=NOBODY)
     until("the outside has lost the east", lambda: outside.silent_s("east") > LONG_S)
     assert inside.hears("east", "kafka")
     assert outside.told("east may be lost") == 1
@@ -131,11 +131,11 @@ def test_a_region_that_only_the_outside_has_lost_is_not_given_up(
 
 
 def test_heartbeats_through_the_mirror_are_enough_to_live(
-    west: Shop, before: Ownership, start: Start
+    west: Shop, before: Ownership, probers: Probers
 ) -> None:
     """Neither the west nor the outside reaches its Kafka."""
-    inside = start("west", east=NOBODY)
-    outside = start("outside", automatic=True, east=NOBODY)
+    inside = probers.start("west", east=NOBODY)
+    outside = probers.start("outside", automatic=True, east=NOBODY)
     until("the outside has lost the east", lambda: outside.silent_s("east") > LONG_S)
     until("the west hears it by the mirror", lambda: inside.hears("east", "mirror"))
     assert not inside.hears("east", "kafka")
@@ -143,12 +143,12 @@ def test_heartbeats_through_the_mirror_are_enough_to_live(
 
 
 def test_a_person_is_told_what_a_dead_region_would_lose(
-    shops: Shops, west: Shop, before: Ownership, start: Start
+    shops: Shops, west: Shop, before: Ownership, probers: Probers
 ) -> None:
     """By what a prober saw last; without one it is not known."""
     east = shops["east"]
     with mirror_stopped(west):
-        inside = start("west")
+        inside = probers.start("west")
         ask(east.region.bootstrap, "lost", PEOPLE)
         events = len(east.region.records(USER_EVENTS.name))
         until("the prober has seen them", lambda: inside.events("east") == events)
