@@ -12,12 +12,14 @@ from pathlib import Path
 
 import msgspec
 from confluent_kafka import ConsumerGroupState, KafkaException
+from pydantic_settings import BaseSettings
 
 from infra import broker
 from infra.local import ports, supervisor
 from infra.local.home import Home
 from infra.local.problems import NotReadyError
 from infra.local.settings import LocalSettings
+from infra.probing.settings import ProbingSettings
 from infra.supervise import wanted
 from infra.supervise.probe import Probe
 from infra.supervise.wanted import Worker
@@ -85,8 +87,7 @@ def described(
     home = local.place
     chosen = _known_ports(home)
     # All settings are part of the description: a worker that has others is replaced.
-    names = (f"TIDEMILL_{name.upper()}" for name in Settings.model_fields)
-    given = {name: os.environ[name] for name in names if name in os.environ}
+    given = _given(Settings)
     programs: dict[str, tuple[str, ...]] = {
         name: ("streams.worker", stage) for name, stage in stages.items()
     }
@@ -98,6 +99,8 @@ def described(
         if name not in chosen:
             chosen[name] = ports.free_port(frozenset(chosen.values()))
         own = _own(name, given, home) | {METRICS_PORT: str(chosen[name])}
+        if name == PROBER:
+            own |= _given(ProbingSettings)
         found.append(
             Worker(
                 name=name,
@@ -109,6 +112,12 @@ def described(
             )
         )
     return found
+
+
+def _given(settings: type[BaseSettings]) -> dict[str, str]:
+    """What the environment says of these."""
+    names = (f"TIDEMILL_{name.upper()}" for name in settings.model_fields)
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _own(name: str, given: Mapping[str, str], home: Home) -> dict[str, str]:

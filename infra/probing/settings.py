@@ -20,6 +20,7 @@ class ProbingSettings(BaseSettings):
     )
     prober_host: str = Field(
         default="127.0.0.1",
-        description="where a prober is asked for its metrics and for what it sees; another address"
-        " of its machine where the prober outside runs on another one",
+        pattern=r"^(127\.0\.0\.1|0\.0\.0\.0)$",
+        description="where a prober is asked for its metrics and what it sees: from here alone, or"
+        " at every address of its machine (0.0.0.0), where the one outside runs on another",
     )

@@ -203,7 +203,10 @@ def test_a_wrong_call_says_what_is_wrong(tmp_path: Path, arguments: list[str], s
     assert says in " ".join(answer.stderr.replace("│", " ").split())
 
 
-def test_a_region_with_peers_has_a_prober_of_its_own(tmp_path: Path) -> None:
+def test_a_region_with_peers_has_a_prober_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEMILL_LOST_AFTER_S", "7")
     local = LocalSettings(home=tmp_path)
     alone = workers.described(local, {"archive": "archive"}, {})
     assert [worker.name for worker in alone] == ["archive"]
@@ -212,6 +215,8 @@ def test_a_region_with_peers_has_a_prober_of_its_own(tmp_path: Path) -> None:
         local, {"archive": "archive"}, {}, peers={"east": "far:1,away:1", "north": "n:1"}
     )
     assert [worker.name for worker in kept] == ["archive", "standby", "prober"]
+    said = [worker.env.get("TIDEMILL_LOST_AFTER_S") for worker in kept]
+    assert said == [None, None, "7"], "it alone is replaced when that changes"
     assert kept[-1].command[-3:] == ("infra.probing", "east=far:1,away:1", "north=n:1")
     wanted.write(local.place, wanted.Wanted(revision=1, log_limit_bytes=0, workers=tuple(kept)))
     port = kept[-1].ports[workers.METRICS_PORT]
