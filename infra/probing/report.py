@@ -6,11 +6,12 @@ later. Pure. `serving` sends it, `asking` reads it.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
 from infra.probing.seen import Sample, Seen, Way
-from streams.region.detection import View
+from streams.region.detection import FRESH_S, View
 
 
 class Ends(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,29 @@ class Answer(msgspec.Struct, frozen=True):
     asked_s: float
     answered_s: float
     report: Report
+
+
+class Contact:
+    """What another prober answered, and since when it has done so without a break. Silence counts
+    from there: who was cut off from everybody for a while must first look again himself.
+    """
+
+    def __init__(self, name: str, now_s: float) -> None:
+        self._name, self._since_s = name, now_s
+        self.answer: Answer | None = None
+
+    def took(self, answer: Answer) -> None:
+        before = self.answer
+        if before is None or answer.answered_s - before.answered_s > FRESH_S:
+            self._since_s = answer.answered_s
+        self.answer = answer
+
+    def view(self, region: str) -> View:
+        """Blind where it never said anything of the region."""
+        said = None if self.answer is None else view(self.answer, region)
+        if said is None:
+            return View(observer=self._name, since_s=self._since_s, looked_s=self._since_s)
+        return replace(said, since_s=max(said.since_s, self._since_s))
 
 
 def told(seen: Mapping[str, Seen], now_s: float) -> dict[str, Told]:

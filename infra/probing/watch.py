@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from infra.probing import asking, looking, metrics, report, serving
-from infra.probing.report import Answer, Report
+from infra.probing.report import Contact, Report
 from infra.probing.seen import Sample, Seen, Way
 from infra.probing.verdict import State, Verdict, verdict
 from schemas.topics import USER_EVENTS
-from streams.region.detection import View
 from streams.settings import Settings
 
 log = logging.getLogger("tidemill")
@@ -58,8 +57,8 @@ class Watch:
         inside = watched.observer != OUTSIDE
         ways: tuple[Way, ...] = ("kafka", "mirror") if inside else ("kafka",)
         self._seen = {name: Seen(watched.observer, ways, began_s) for name in watched.kafka}
-        self._began_s = began_s
-        self._answers: dict[str, Answer] = {}
+        asked = () if inside else watched.probers
+        self._contacts = {name: Contact(name, began_s) for name in asked}
         self._beats: dict[str, int] = {}
         self._states: dict[str, State] = {}
         self._tried_s: dict[str, float] = {}
@@ -67,7 +66,7 @@ class Watch:
             self._repeat(f"kafka of {name}", partial(self._look_at_kafka, name))
         if inside:
             self._repeat("heartbeats", self._look_at_heartbeats)
-        for name in watched.probers if not inside else ():
+        for name in asked:
             self._repeat(f"prober of {name}", partial(self._ask, name))
 
     def run(self, told: Callable[[str], None]) -> None:
@@ -97,14 +96,16 @@ class Watch:
 
     def last_seen(self, region: str) -> Sample | None:
         """By this prober or by one that it asked."""
-        answers = [*self._answers.values()]
-        found = [self._seen[region].sample, *(report.sample(one, region) for one in answers)]
+        answers = (contact.answer for contact in self._contacts.values())
+        others = (report.sample(one, region) for one in answers if one is not None)
+        found = [self._seen[region].sample, *others]
         return max((one for one in found if one is not None), default=None, key=lambda s: s.at_s)
 
     def _judge(self, region: str) -> None:
         now_s = time.monotonic()
         found = verdict(
-            region, self._seen[region].view, self._others(region),
+            region, self._seen[region].view,
+            [contact.view(region) for contact in self._but(region).values()],
             after_s=self._watched.after_s, now_s=now_s,
         )  # fmt: skip
         self._show(found, now_s)
@@ -115,21 +116,14 @@ class Watch:
         if found.state != "lost":
             self._tried_s.pop(region, None)
         elif self._lost is not None and now_s > self._tried_s.get(region, -_AGAIN_S) + _AGAIN_S:
-            reports = {name: self._answers[name].report for name in self._but(region)}
+            answers = {name: contact.answer for name, contact in self._but(region).items()}
+            reports = {name: one.report for name, one in answers.items() if one is not None}
             self._lost(found, reports, self.last_seen)
             self._tried_s[region] = time.monotonic()
 
-    def _others(self, region: str) -> list[View]:
-        """What the probers of the other regions see of it; blind is who never answered."""
-        never = self._began_s
-        return [
-            (report.view(self._answers[name], region) if name in self._answers else None)
-            or View(observer=name, since_s=never, looked_s=never)
-            for name in self._but(region)
-        ]
-
-    def _but(self, region: str) -> list[str]:
-        return [name for name in self._watched.probers if name != region]
+    def _but(self, region: str) -> dict[str, Contact]:
+        """The probers of the other regions."""
+        return {name: one for name, one in self._contacts.items() if name != region}
 
     def _show(self, found: Verdict, now_s: float) -> None:
         region = found.region
@@ -175,7 +169,7 @@ class Watch:
     def _ask(self, name: str) -> None:
         answer = asking.ask(self._watched.probers[name])
         if answer is not None and answer.report.observer == name:
-            self._answers[name] = answer
+            self._contacts[name].took(answer)
 
     def _repeat(self, name: str, step: Callable[[], None]) -> None:
         def go_on() -> None:

@@ -14,7 +14,7 @@ from infra.failover.reach import Reach
 from infra.failover.run import Run, Wish
 from infra.local.settings import LocalSettings
 from infra.probing import asking, report
-from infra.probing.report import Answer, Report
+from infra.probing.report import Answer, Contact, Report, Told
 from infra.probing.seen import Sample, Seen
 from infra.probing.serving import Serving
 from infra.probing.verdict import Verdict, verdict
@@ -112,6 +112,24 @@ def test_a_sample_of_another_prober_is_at_least_as_old_as_it_is() -> None:
     answer = Answer(104.5, 105.5, made)
     assert report.sample(answer, "east") == Sample(101.5, {0: 200}, {0: 100.0})
     assert report.sample(answer, "north") is None
+
+
+def test_who_was_cut_off_from_everybody_counts_anew_when_he_is_back() -> None:
+    """He has lost the east as well; that the west has lost it, too, is no news of this moment."""
+    contact = Contact("west", 0.0)
+    assert contact.view("east") == View(observer="west", since_s=0.0, looked_s=0.0)
+
+    def hears_at(second: float) -> View:
+        lost = Told(watched_s=1_000.0, looked_age_s=0.0, heard_age_s={"kafka": 500.0})
+        made = Report(observer="west", region_number=1, partitions=1, regions={"east": lost})
+        contact.took(Answer(second, second, made))
+        return contact.view("east")
+
+    assert [hears_at(second).silent_s() for second in (10, 12, 14)] == [0, 2, 4]
+    assert contact.view("north").silent_s() == 0
+    assert hears_at(14 + FRESH_S).silent_s() == 4 + FRESH_S
+    assert hears_at(60).silent_s() == 0
+    assert hears_at(61).silent_s() == 1
 
 
 NOW_S = 100.0
