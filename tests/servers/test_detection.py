@@ -123,6 +123,7 @@ def test_a_region_that_only_the_outside_has_lost_is_not_given_up(
     assert outside.told("east is lost") == 0
 
     inside.worker.start()
+    until("the west sees it again", lambda: inside.hears("east", "kafka"))
     with dead(shops["east"]):
         is_taken_over(west, before)
         until("by what the west saw", lambda: outside.told("west owns east at epoch") == 1)
