@@ -89,10 +89,11 @@ class Automatic:
 def _lost(done: Done) -> str:
     if done.tail_age_s is None:
         return "nobody saw where its events ended"
-    seen, records = (
-        sum(getattr(one, name) or 0 for one in done.tail) for name in ("seen", "records")
-    )
+    seen = sum(one.seen or 0 for one in done.tail)
+    each = [one.records for one in done.tail]
+    known = [records for records in each if records is not None]
+    at_most = f"at most {sum(known)}" if len(known) == len(each) else "nobody knows how many more"
     return (
-        f"{seen} of its events were seen and are not here, and at most {records} may be lost until"
-        f" it is back: it was seen {done.tail_age_s:.1f} s ago"
+        f"{seen} of its events were seen and are not here, and {at_most} may be lost until it is"
+        f" back: it was seen {done.tail_age_s:.1f} s ago"
     )

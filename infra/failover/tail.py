@@ -34,12 +34,6 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     partitions: list[Partition] = []
     age_s: float | None = None
 
-    @property
-    def records(self) -> int | None:
-        if self.age_s is None:
-            return None
-        return sum(one.records or 0 for one in self.partitions)
-
 
 def tail(reach: Reach, origin: str) -> Tail:
     """Raises BrokerError, KafkaException, LaneError."""
@@ -48,7 +42,9 @@ def tail(reach: Reach, origin: str) -> Tail:
     # The source first: what crosses between the two looks must not seem to be missing.
     ends, rate, age_s = _ends(reach, origin)
     mirrored = mirrored_to(reach.here, origin, USER_EVENTS)
-    seen, lost = foretold(ends, mirrored, {}, 0.0), foretold(ends, mirrored, rate, age_s or 0.0)
+    seen = foretold(ends, mirrored, {}, 0.0)
+    # What came since is not none where nobody knows the rate.
+    lost = foretold(ends, mirrored, rate, age_s or 0.0) if rate or not age_s else {}
     partitions = [
         Partition(
             partition=partition,

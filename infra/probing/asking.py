@@ -9,7 +9,7 @@ from http.client import HTTPException
 import msgspec
 
 from infra.probing.report import Answer, Report, sample
-from infra.probing.seen import Sample
+from infra.probing.seen import Sample, newest
 
 _ANSWER_S = 1.0
 """What it says must be fresh; it answers from memory."""
@@ -32,5 +32,4 @@ def ask(address: str) -> Answer | None:
 def newest_sample(addresses: Iterable[str], region: str) -> Sample | None:
     """Of all these probers, the latest that one has of a region; None where none answers."""
     answers = (ask(address) for address in addresses)
-    found = (sample(answer, region) for answer in answers if answer is not None)
-    return max((one for one in found if one is not None), default=None, key=lambda one: one.at_s)
+    return newest(sample(answer, region) for answer in answers if answer is not None)

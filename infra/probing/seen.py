@@ -5,7 +5,7 @@ Pure: times are handed in, seconds of one clock that never steps. Safe to call f
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -19,12 +19,18 @@ _RATE_OVER = 10
 
 class Sample(NamedTuple):
     """The ends of a region's `user-events` as they were at `at_s` or later, and the records a
-    second of each partition.
+    second of each partition; no rates where it is the first.
     """
 
     at_s: float
     ends: dict[int, int]
     rates: dict[int, float]
+
+
+def newest(samples: Iterable[Sample | None]) -> Sample | None:
+    """Of several probers; one that has begun just now and knows no rate comes last."""
+    found = (one for one in samples if one is not None)
+    return max(found, default=None, key=lambda one: (bool(one.rates), one.at_s))
 
 
 @dataclass

@@ -15,7 +15,7 @@ from functools import partial
 
 from infra.probing import asking, looking, metrics, report, serving
 from infra.probing.report import Contact, Report
-from infra.probing.seen import Sample, Seen, Way
+from infra.probing.seen import Sample, Seen, Way, newest
 from infra.probing.verdict import State, Verdict, verdict
 from schemas.topics import USER_EVENTS
 from streams.settings import Settings
@@ -98,8 +98,7 @@ class Watch:
         """By this prober or by one that it asked."""
         answers = (contact.answer for contact in self._contacts.values())
         others = (report.sample(one, region) for one in answers if one is not None)
-        found = [self._seen[region].sample, *others]
-        return max((one for one in found if one is not None), default=None, key=lambda s: s.at_s)
+        return newest([self._seen[region].sample, *others])
 
     def _judge(self, region: str) -> None:
         now_s = time.monotonic()

@@ -15,7 +15,7 @@ from infra.failover.run import Run, Wish
 from infra.local.settings import LocalSettings
 from infra.probing import asking, report
 from infra.probing.report import Answer, Contact, Report, Told
-from infra.probing.seen import Sample, Seen
+from infra.probing.seen import Sample, Seen, newest
 from infra.probing.serving import Serving
 from infra.probing.verdict import Verdict, verdict
 from infra.supervise import wanted
@@ -75,6 +75,18 @@ def test_a_sample_has_the_rate_of_those_before_it() -> None:
     for number in range(1, 20):
         seen.sampled(1.0 + number, {0: 100 + 50 * number, 1: 5})
     assert seen.sample == Sample(20.0, {0: 1050, 1: 5}, {0: 50.0, 1: 0.0})
+
+
+def test_of_several_samples_the_newest_counts_that_knows_a_rate() -> None:
+    """A prober that was started a moment before would make it seem that nothing more came."""
+    first, old, new = (
+        Sample(9.0, {0: 9}, {}),
+        Sample(1.0, {0: 5}, {0: 1.0}),
+        Sample(2.0, {}, {0: 0}),
+    )
+    assert newest([first, old, None, new]) == new
+    assert newest([None, first]) == first
+    assert newest([None]) is None
 
 
 @given(LOOKS, SECONDS, SECONDS, SECONDS, st.floats(-1e6, 1e6))

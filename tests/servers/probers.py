@@ -41,9 +41,10 @@ class Prober:
         return found is not None and found.heard_age_s.get(way, AFTER_S) < AFTER_S
 
     def events(self, region: str) -> int:
-        """As it saw where they end."""
+        """As it saw where they end, once it can tell at which rate they come."""
         found = self.sees(region)
-        return 0 if found is None or found.ends is None else sum(found.ends.ends.values())
+        ends = None if found is None else found.ends
+        return sum(ends.ends.values()) if ends is not None and ends.rates else 0
 
     def told(self, sentence: str) -> int:
         """How often its log says something that begins so."""
