@@ -89,6 +89,11 @@ def _told(base: str, what: str) -> Iterator[None]:
         yield
     except ReleaseError:
         raise
+    except ImportError as error:
+        raise ReleaseError(
+            f"{base} needs a package that is not installed here ({error}); install it beside"
+            " tidemill"
+        ) from error
     except Exception as error:
         # Each storage has errors of its own, and fsspec imports them when it is asked.
         raise ReleaseError(f"{base} cannot be {what}: {error!r}") from error

@@ -13,6 +13,7 @@ import fsspec
 from infra.backup.problems import BackupError
 
 _UNFINISHED = ".part"
+_WRITTEN = "written"
 _PATTERN = set("*?[")
 
 
@@ -21,8 +22,16 @@ class Place:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        with self._told("reached"):
-            self._files, root = fsspec.core.url_to_fs(url)
+        try:
+            with self._told("reached"):
+                self._files, root = fsspec.core.url_to_fs(url)
+        except BackupError as error:
+            if isinstance(error.__cause__, ImportError):
+                raise BackupError(
+                    f"{url} needs a package that is not installed here ({error.__cause__});"
+                    " install it beside tidemill"
+                ) from error
+            raise
         self._root: str = root.rstrip("/")
         if set(self._root) & _PATTERN:
             raise BackupError(f"{url}: fsspec takes *, ? and [ for patterns, so no place has them")
@@ -60,30 +69,35 @@ class Place:
     def create(self, name: str) -> Iterator[Callable[[bytes], None]]:
         """Gives what writes to a file; on a disk it is there, power cut or not, at the end."""
         path = f"{self._root}/{name}"
-        with self._told(f"written ({name})"):
+        with self._told(f"{_WRITTEN} ({name})"):
             self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             file = self._files.open(path, "wb")
 
         def write(content: bytes) -> None:
-            with self._told(f"written ({name})"):
+            with self._told(f"{_WRITTEN} ({name})"):
                 file.write(content)
 
         try:
             yield write
-            with self._told(f"written ({name})"):
+            with self._told(f"{_WRITTEN} ({name})"):
                 file.flush()
                 with suppress(OSError, AttributeError):  # only files of a disk have a number
                     os.fsync(file.fileno())
         finally:
-            with self._told(f"written ({name})"):
+            with self._told(f"{_WRITTEN} ({name})"):
                 file.close()
 
     def publish(self, name: str, content: bytes) -> None:
         """The file appears whole or not at all."""
         with self.create(name + _UNFINISHED) as write:
             write(content)
-        with self._told(f"written ({name})"):
-            self._files.mv(f"{self._root}/{name}{_UNFINISHED}", f"{self._root}/{name}")
+        target = f"{self._root}/{name}"
+        with self._told(f"{_WRITTEN} ({name})"):
+            self._files.mv(target + _UNFINISHED, target)
+            if self._files.exists(target + _UNFINISHED):
+                # HDFS renames onto nothing that is there, and says nothing.
+                self._files.rm(target)
+                self._files.mv(target + _UNFINISHED, target)
 
     def remove(self, name: str) -> None:
         """A file, or a folder with all that is in it; nothing where nothing is."""
@@ -93,10 +107,13 @@ class Place:
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
+        """A file that is not there is the caller's business, but for one that is written."""
         try:
             yield
-        except (FileNotFoundError, BackupError):
+        except BackupError:
             raise
         except Exception as error:
+            if isinstance(error, FileNotFoundError) and not what.startswith(_WRITTEN):
+                raise
             # Each storage has errors of its own, and fsspec imports them when it is asked.
             raise BackupError(f"{self.url} cannot be {what}: {error}") from error

@@ -207,7 +207,11 @@ def test_a_place_is_no_pattern(url: str) -> None:
         Place(url)
 
 
-@pytest.mark.parametrize("url", ["nowhere-at-all://x", "s3://bucket/x"])
-def test_a_store_that_cannot_be_reached_is_told(url: str) -> None:
-    with pytest.raises(BackupError, match="cannot be reached"):
-        Place(url)
+def test_a_store_that_nobody_knows_is_told() -> None:
+    with pytest.raises(BackupError, match="nowhere-at-all://x cannot be reached"):
+        Place("nowhere-at-all://x")
+
+
+def test_a_store_whose_package_is_missing_names_it() -> None:
+    with pytest.raises(BackupError, match=r"box://x needs a package .*boxfs"):
+        Place("box://x")
