@@ -1,4 +1,4 @@
-"""One backup: states, control topics and releases of a region into a new folder at a URL.
+"""One backup of a region into a new folder at a URL: states, control topics, releases, archive.
 
 A full one holds every state. An incremental one holds the states that were written to the
 changelog since its parent read it: compaction keeps the newest record of each key, so nobody is
@@ -9,14 +9,26 @@ that a later `create` removes. Called by `tidemill backup create` and `schedule`
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from infra.backup import chain, changelog, controls, folders, manifest, states, unfinished
+from infra.backup import (
+    artifacts,
+    chain,
+    changelog,
+    controls,
+    folders,
+    manifest,
+    states,
+    unfinished,
+)
 from infra.backup.chain import Found
 from infra.backup.changelog import Span
-from infra.backup.manifest import Encryption, Manifest, States
+from infra.backup.manifest import Archive, Encryption, Manifest, States
 from infra.backup.place import Place
-from infra.backup.problems import BackupError
+from infra.backup.problems import ArchiveError, BackupError
 from infra.backup.sealing import UNSEALED, Key, Seal
+from infra.backup.tables.save import save
+from infra.backup.tables.server import connected
 from infra.local.home import Home
 from schemas.state import BOUNDS_VERSION
 from schemas.topics import STATE_CHANGELOG, STATE_JOINS, USER_EVENTS
@@ -35,6 +47,10 @@ class Asked:
     """What a person asked for."""
 
     full: bool = False
+    tables: bool = True
+    """ClickHouse's too."""
+    clickhouse_disk: Path | None = None
+    """Its data folder as it is seen from here."""
     longest_chain: int = LONGEST_CHAIN
 
 
@@ -65,7 +81,9 @@ def create(
     seal = key.seal(id_) if key else UNSEALED
     saved = _states(settings, place, id_, seal, spans, progress)
     control = controls.save(settings, place, id_, seal)
+    missing = artifacts.fetch(settings, home)
     releases = folders.save(home, place, id_, seal, parent.releases if parent else [])
+    archive, archive_problem = _archive(settings, asked, place, id_, seal, parent)
     parts = [part for part, _ in saved]
     made = Manifest(
         id=id_,
@@ -83,6 +101,9 @@ def create(
         states=parts,
         control=control,
         releases=releases,
+        missing_releases=missing,
+        archive=archive,
+        archive_problem=archive_problem,
     )
     place.publish(f"{id_}/{manifest.NAME}", manifest.encode(made, seal))
     return made
@@ -114,6 +135,22 @@ def _states(
         done = before + span.end - span.begin  # what compaction and aborted transactions left out
         progress(done, total)
     return saved
+
+
+def _archive(
+    settings: Settings, asked: Asked, place: Place, id_: str, seal: Seal, parent: Manifest | None
+) -> tuple[Archive | None, str]:
+    """Where ClickHouse is away the rest is saved all the same: states are worth more. What the
+    chain has of the tables stays, and the reason is in the manifest.
+    """
+    kept = parent.archive if parent else None
+    if not asked.tables:
+        return kept, "it was not asked for"
+    try:
+        with connected(settings, asked.clickhouse_disk) as target:
+            return save(target, place, id_, seal, kept), ""
+    except ArchiveError as error:
+        return kept, str(error)
 
 
 def _parent(

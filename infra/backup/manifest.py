@@ -73,6 +73,40 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, StoredFile]
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One partition of one of the archive's tables. One that an earlier backup of the chain has
+    lies there.
+    """
+
+    table: str
+    partition: str
+    rows: int
+    """As a reader with FINAL sees them."""
+    fingerprint: str
+    """Of their ids and versions: `infra.backup.tables.parts`."""
+    way: Literal["rows", "freeze", "backup"]
+    """What the file holds: rows of these columns, or the files of the server's own snapshot."""
+    columns: list[str]
+    records: int
+    """In the file: rows, or pieces of files."""
+    kept_in: str
+    file: StoredFile
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True):
+    """ClickHouse's tables. `erasures`: who was erased up to when, as they knew it."""
+
+    server: str
+    """Its version."""
+    parts: list[Part]
+    kept_in: str
+    erasures: StoredFile
+
+    @property
+    def rows(self) -> int:
+        return sum(part.rows for part in self.parts)
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One backup. Times in ms since 1970, durations in s."""
 
@@ -94,6 +128,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     states: list[States]
     control: list[Control] = []
     releases: list[Release] = []
+    missing_releases: list[str] = []
+    """Served, and not to be had on the machine that made the backup; and why."""
+    archive: Archive | None = None
+    """Where ClickHouse did not answer, that of the parent."""
+    archive_problem: str = ""
+    """Why it is not this backup's own."""
 
     @property
     def users(self) -> int:
@@ -106,7 +146,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         releases = [
             f for one in self.releases if one.kept_in == self.id for f in one.files.values()
         ]
-        return [*states, *(one.file for one in self.control), *releases]
+        return [*states, *(one.file for one in self.control), *releases, *self._archived]
+
+    @property
+    def _archived(self) -> list[StoredFile]:
+        if self.archive is None:
+            return []
+        files = [(one.kept_in, one.file) for one in self.archive.parts]
+        files.append((self.archive.kept_in, self.archive.erasures))
+        return [file for kept_in, file in files if kept_in == self.id]
 
     @property
     def bytes(self) -> int:

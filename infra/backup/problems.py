@@ -5,6 +5,10 @@ class BackupError(Exception):
     """It cannot be made, read or brought back; says which one and why."""
 
 
+class ArchiveError(BackupError):
+    """ClickHouse is away or refuses. What else a backup holds does not need it."""
+
+
 class DamagedError(BackupError):
     """What lies there is not what was written; names the file and the offset. Another backup of
     the same chain may be whole: `tidemill backup verify` says which.

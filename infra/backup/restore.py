@@ -1,21 +1,29 @@
-"""A backup back into a region: its releases and control records, and its states by joining.
+"""A backup back into a region: releases, control records, its states by joining, its archive.
 
 Everything of the chain is looked at, byte by byte, before anything is brought back; what is
 damaged is refused whole. A state is joined, so an erased user stays erased, what was learned since
 stays, and any number of repetitions changes nothing. Users are placed anew: the region may have
-another number of partitions. Recommendations are not in a backup, so no older slate comes back.
+another number of partitions. Recommendations come back into the archive only, never to Kafka, so
+no older slate reaches anybody; and nothing of a user before his erasure does.
 """
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from infra.backup import blocks, chain, controls, folders, joining, states
+from infra.backup import artifacts, blocks, chain, controls, folders, joining, states
 from infra.backup.folders import Seals
 from infra.backup.joining import Joined
 from infra.backup.manifest import Manifest
 from infra.backup.place import Place
 from infra.backup.sealing import Key
+from infra.backup.tables import restore as tables
+from infra.backup.tables.restore import Brought, Kept
+from infra.backup.tables.server import connected
+from infra.clickhouse.migrate import migrate
 from infra.local.home import Home
+from schemas.state import UserState
 from streams.settings import Settings
 
 
@@ -50,6 +58,10 @@ class Restored:
     states: Joined
     releases: list[str]
     control: dict[str, list[str]]
+    archive: Brought | None
+    """Rows of ClickHouse's tables; None where none were asked for or saved."""
+    stored: list[str]
+    """Releases that the artifact store lacked."""
 
 
 def opened(place: Place, id_: str | None, key: Key | None, region: str | None = None) -> Chain:
@@ -74,15 +86,42 @@ def restore(
     progress: Callable[[Joined], None] = lambda _: None,
     *,
     ownership: bool = False,
+    archive: bool = True,
+    clickhouse_disk: Path | None = None,
 ) -> Restored:
-    """Returns when Kafka has everything. Raises BackupError, BrokerError, ReleaseError; what was
-    brought back until then does no harm.
+    """Returns when Kafka and ClickHouse have everything. Raises BackupError, BrokerError,
+    ReleaseError, MigrationError; what was brought back until then does no harm.
     """
     joining.require_region(settings)
+    saved = kept.newest.archive if archive else None
+    if saved is not None:
+        _make_tables(settings)
     releases = folders.restore(home, kept.place, kept.newest, kept.seals)
     seal = kept.seals[kept.newest.id]
     control = controls.restore(settings, kept.place, kept.newest, seal, ownership=ownership)
     where = f"{kept.place.url}/{kept.newest.id}"
     with joining.region_states(settings, lambda _: None) as known:
         joined = joining.send(settings, kept.states(), known, where, progress)
-    return Restored(joined, releases, control)
+        if saved is None:
+            stored = artifacts.put(settings, home)
+            return Restored(joined, releases, control, None, stored)
+        ours = ((user.encode(), data) for user, data in known.states())
+        erasures = _erasures(itertools.chain(ours, kept.states()))
+        with connected(settings, clickhouse_disk) as target:
+            brought = tables.restore(target, Kept(kept.place, kept.seals), saved, erasures)
+    return Restored(joined, releases, control, brought, artifacts.put(settings, home))
+
+
+def _make_tables(settings: Settings) -> None:
+    """Whatever the archive's tables lack, and a refusal where ClickHouse is away, before anything
+    is brought back. Raises MigrationError.
+    """
+    password = settings.clickhouse_password.get_secret_value()
+    migrate(settings.clickhouse, settings.clickhouse_user, password, settings.clickhouse_database)
+
+
+def _erasures(states: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, int]]:
+    """(user_id, up to when) of those who are erased."""
+    for user, data in states:
+        if erased_to_ms := UserState.decode(data).erased_to_ms:
+            yield user, erased_to_ms

@@ -18,3 +18,9 @@ class BackupSettings(BaseSettings):
         description="64 hex digits in a file (openssl rand -hex 32): backups are encrypted with"
         " it, and without it cannot be read again; not given: they are not",
     )
+    clickhouse_disk: Path | None = Field(
+        default=None,
+        description="ClickHouse's data folder as this machine sees it: its tables are then saved by"
+        " FREEZE or BACKUP; not given: by SELECT, which works from anywhere and costs the server"
+        " more",
+    )

@@ -1,8 +1,9 @@
 """Whether a backup can be brought back: done for real, into scratch stores.
 
 Every link of its chain is restored partition by partition and its digest and counts compared with
-the manifest; releases are opened and compared with their hashes, control records decoded. Needs no
-Kafka. Called by `tidemill backup verify`, and by `schedule` for what it just made.
+the manifest; releases are opened and compared with their hashes, control records and rows of the
+archive decoded. Needs no Kafka and no ClickHouse. Called by `tidemill backup verify`, and by
+`schedule` for what it just made.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from infra.backup import controls, folders, restore, states
 from infra.backup.manifest import Manifest
 from infra.backup.place import Place
 from infra.backup.sealing import Key
+from infra.backup.tables import verify as tables
+from infra.backup.tables.restore import Kept
 
 
 def verify(
@@ -32,4 +35,6 @@ def verify(
             progress(done, kept.users)
         controls.verify(place, link, seal)
         folders.check(place, link, kept.seals)
+    if (archive := kept.newest.archive) is not None:
+        tables.verify(Kept(place, kept.seals), archive)
     return kept.links

@@ -1,8 +1,9 @@
-"""`tidemill backup`: save a region's states, control topics and releases, and join them back."""
+"""`tidemill backup`: save a region's states, control topics, releases, archive; join them back."""
 
 import signal
 import threading
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +26,7 @@ from infra.cli.region import region, region_settings
 
 app = typer.Typer(
     rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
-    help="Save this region's states, control topics and releases; join them back.",
+    help="Save this region's states, control topics, releases and archive; join them back.",
 )  # fmt: skip
 _MIB = 1024 * 1024
 Url = Annotated[
@@ -36,6 +37,7 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON document")]
 Keep = Annotated[
     int | None, typer.Option(min=1, help="then remove all but the newest so many and their chains")
 ]
+Tables = Annotated[bool, typer.Option("--tables/--no-tables", help="ClickHouse's tables too")]
 Longest = Annotated[
     int, typer.Option("--chain", min=1, help="after so many in a chain, a full one begins anew")
 ]
@@ -46,16 +48,20 @@ def create(
     url: Url,
     *,
     full: Annotated[bool, typer.Option("--full", help="not only what changed")] = False,
+    tables: Tables = True,
     longest_chain: Longest = LONGEST_CHAIN,
     keep: Keep = None,
     json: Json = False,
 ) -> None:
     """Save what changed since the newest backup there, or everything; workers go on meanwhile."""
-    made, gone = _made(url, Asked(full, longest_chain), keep, hidden=json)
+    asked = Asked(full=full, tables=tables, longest_chain=longest_chain)
+    made, gone = _made(url, asked, keep, hidden=json)
     if json:
         print_json(_document(made) | {"removed": gone})
         return
     tell(_sentence(made))
+    for problem in made.missing_releases:
+        tell(f"without the release {problem}")
     if gone:
         tell(f"removed: {', '.join(gone)}")
 
@@ -90,7 +96,10 @@ def verify(url: Url, id_: Id = None, *, json: Json = False) -> None:
         print_json({"good": [_document(link) for link in links]})
         return
     for link in links:
-        tell(f"{link.id} is whole: {link.users} users, {len(link.releases)} releases, as written")
+        tell(
+            f"{link.id} is whole: {link.users} users, {len(link.releases)} releases,"
+            f" {_rows(link)} rows of the archive, as written"
+        )
 
 
 @app.command()
@@ -101,6 +110,7 @@ def restore(
     ownership: Annotated[
         bool, typer.Option("--ownership", help="also who owns what, where no peer can say it")
     ] = False,
+    tables: Tables = True,
     wait: Annotated[bool, typer.Option("--wait", help="until workers have joined them")] = False,
     json: Json = False,
 ) -> None:
@@ -117,7 +127,8 @@ def restore(
     with bar("states of the backup", hidden=json) as show:
         done = restoring.restore(
             settings, meant.local.place, kept,
-            lambda joined: show(joined.read, kept.users), ownership=ownership,
+            lambda joined: show(joined.read, kept.users), ownership=ownership, archive=tables,
+            clickhouse_disk=BackupSettings().clickhouse_disk,
         )  # fmt: skip
     if wait:
         wait_with_bar(settings, done.states, hidden=json)
@@ -128,8 +139,12 @@ def restore(
     tell(f"{kept.newest.id}: {done.states.sentence()}; {seconds:.1f} s")
     for topic, keys in done.control.items():
         tell(f"{topic}: {', '.join(keys) if keys else 'nothing newer in the backup'}")
+    if done.archive is not None:
+        tell(done.archive.sentence())
     if done.releases:
         tell(f"releases: {', '.join(done.releases)}; `tidemill up` loads what is served")
+    if done.stored:
+        tell(f"releases put into the artifact store: {', '.join(done.stored)}")
 
 
 @app.command("schedule")
@@ -138,6 +153,7 @@ def keep_making(
     *,
     every: Annotated[str, typer.Option(help="from one to the next: 30m, 6h, 1d")] = "6h",
     longest_chain: Longest = LONGEST_CHAIN,
+    tables: Tables = True,
     keep: Keep = None,
 ) -> None:
     """Make backups for ever, in the foreground, and verify each; SIGTERM ends it in good order."""
@@ -156,7 +172,8 @@ def keep_making(
 
     def make() -> bool:
         try:
-            made, gone = _made(url, Asked(longest_chain=longest_chain), keep, hidden=True)
+            asked = Asked(tables=tables, longest_chain=longest_chain)
+            made, gone = _made(url, asked, keep, hidden=True)
             verifying.verify(Place(url), made.id, _key())
         except Exception as error:
             if (failure := failure_of(error)) is None:
@@ -174,6 +191,7 @@ def _made(url: str, asked: Asked, keep: int | None, *, hidden: bool) -> tuple[Ma
     meant = region()
     settings = region_settings(meant)
     place = Place(url)
+    asked = replace(asked, clickhouse_disk=BackupSettings().clickhouse_disk)
     with bar("records of the changelog", hidden=hidden) as show:
         made = creating.create(settings, meant.local.place, place, _key(), asked, show)
     return made, retention.keep(place, settings.region, keep) if keep else []
@@ -185,10 +203,16 @@ def _key() -> Key | None:
 
 
 def _sentence(made: Manifest) -> str:
+    without = f"; without what is new in ClickHouse: {made.archive_problem}"
     return (
         f"{made.id}: {made.kind}, {made.users} users, {len(made.releases)} releases,"
-        f" {made.bytes / _MIB:.1f} MiB in {made.took_s:.1f} s"
+        f" {_rows(made)} rows of the archive, {made.bytes / _MIB:.1f} MiB in {made.took_s:.1f} s"
+        f"{without if made.archive_problem else ''}"
     )
+
+
+def _rows(made: Manifest) -> int:
+    return made.archive.rows if made.archive else 0
 
 
 def _document(made: Manifest) -> dict[str, Any]:
@@ -203,6 +227,9 @@ def _document(made: Manifest) -> dict[str, Any]:
         "bytes": made.bytes,
         "partitions": made.partitions,
         "releases": [f"{one.model}/{one.version}" for one in made.releases],
+        "missing_releases": made.missing_releases,
         "control": {one.topic: one.records for one in made.control},
+        "rows": _rows(made),
+        "tables_problem": made.archive_problem or None,
         "key": made.encryption.key if made.encryption else None,
     }

@@ -1,47 +1,13 @@
 """The archive's tables and views on a current ClickHouse, which chdb runs in this process."""
 
-import json
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import chdb.session
 import pytest
 
 from infra.clickhouse import migrate
-from streams.stages.archive.tables import TABLES, columns
-from tests.infra.clickhouse_contract import ArchiveContract, blocks
-from tests.streams.records import FakeRecord
-
-
-class InProcess:
-    """A database of chdb."""
-
-    def __init__(self, session: chdb.session.Session, name: str) -> None:
-        self._session, self._name = session, name
-        self.now_ms = int(time.time() * 1000)
-
-    def execute(self, sql: str) -> Sequence[Sequence[object]]:
-        self._session.query(f"USE {self._name}")
-        answer = self._session.query(sql, "JSONCompact").bytes()
-        return json.loads(answer)["data"] if answer else []
-
-    def archive(self, batch: Sequence[FakeRecord], region: str = "east") -> None:
-        for block in blocks(batch, region):
-            rows = ", ".join(f"({', '.join(map(literal, row))})" for row in block.rows)
-            names = ", ".join(columns(block.kind))
-            self.execute(f"INSERT INTO {TABLES[block.kind]} ({names}) VALUES {rows}")
-
-
-def literal(value: object) -> str:
-    """As SQL; text as its bytes, so that nothing needs quoting."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, str | bytes):
-        content = value.encode() if isinstance(value, str) else value
-        return f"unhex('{content.hex()}')"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(literal, value))}]"
-    return repr(int(value)) if isinstance(value, bool) else repr(value)
+from tests.infra.clickhouse_contract import ArchiveContract
+from tests.infra.current_clickhouse import InProcess
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,11 @@
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from clickhouse_driver import Client
 
+from infra.backup.tables.server import Target, connected
 from streams.settings import Settings
 from streams.stages.archive.inserts import Inserts
 from tests.infra.clickhouse_contract import blocks
@@ -33,6 +34,11 @@ class OnServer:
     def execute(self, sql: str) -> Sequence[Sequence[object]]:
         with Client(self._server.host, self._server.port, database=self.name) as client:
             return client.execute(sql)
+
+    def target(self, *, with_disk: bool) -> AbstractContextManager[Target]:
+        """As a backup sees it."""
+        disk = self._server.home.data / "clickhouse"
+        return connected(self.settings, disk if with_disk else None)
 
     def archive(self, batch: Sequence[FakeRecord], region: str = "east") -> None:
         for block in blocks(batch, region):

@@ -1,7 +1,7 @@
 """A region with people in it, saved, wiped and brought back, for the tests of backups."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Region:
     folder: Path
     partitions: int = PARTITIONS
     key: Key | None = None
+    archive: Mapping[str, str] = field(default_factory=lambda: {"clickhouse": "127.0.0.1:1"})
+    """Settings of its ClickHouse; nobody listens there."""
     place: Place = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,7 +42,7 @@ class Region:
 
     @property
     def settings(self) -> Settings:
-        return Settings(kafka=self.bootstrap, partitions=self.partitions)
+        return Settings(kafka=self.bootstrap, partitions=self.partitions, **self.archive)
 
     @property
     def home(self) -> Home:

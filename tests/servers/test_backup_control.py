@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from inference import releases
+from inference.releases import store
+from inference.training import train
 from infra import control
+from infra.backup import artifacts
 from infra.backup.restore import opened, restore
 from infra.backup.verify import verify
+from infra.local.home import Home
 from schemas.control import Experiment, ModelRelease, Ownership, PastEpoch, Served
+from schemas.serving import MODEL
 from schemas.topics import EXPERIMENTS, MODEL_RELEASES, REGION_OWNERSHIP
+from tests.inference.logs import chains
 from tests.servers.backups import Region
 from tests.servers.conftest import RunningKafka
 
@@ -79,3 +86,38 @@ def test_a_wiped_region_has_its_releases_again_and_its_owner_when_asked(region: 
     assert held(region) == (5, 5 * 16 + 1)
     found = control.ownerships(region.settings).current("east")
     assert found == promoted(5)
+
+
+def test_a_release_that_only_the_store_has_is_saved_and_put_back(
+    region: Region, tmp_path: Path
+) -> None:
+    """Another machine made and served it; later store and machine are gone."""
+    artifact_store = str(tmp_path / "store")
+    folder = releases.write(train(chains()), tmp_path / "elsewhere", {})
+    url = store.put(folder, artifact_store)
+    served = Served(version=folder.name)
+    record = ModelRelease(
+        model=MODEL, revision=1, region="west", url=url, hash="", served={"west": served}
+    )
+    control.write(region.settings, MODEL_RELEASES, MODEL, record)
+    made = region.save()
+    assert [(one.model, one.version) for one in made.releases] == [(MODEL, folder.name)]
+    assert made.missing_releases == []
+    region.wipe()
+    (tmp_path / "store").rename(tmp_path / "lost")
+    home = Home(region.home.root, region.home.tools, artifacts=artifact_store)
+    kept = opened(region.place, None, None)
+    name = f"{MODEL}/{folder.name}"
+    done = restore(region.settings, home, kept)
+    assert (done.releases, done.stored) == ([name], [name])
+    back = store.fetch(url, folder.name, tmp_path / "third", MODEL)
+    assert {p.name: p.read_bytes() for p in back.iterdir()} == {
+        p.name: p.read_bytes() for p in folder.iterdir()
+    }
+    assert artifacts.put(region.settings, home) == []
+
+
+def test_a_release_that_is_not_to_be_had_is_named(region: Region) -> None:
+    write(region, 5)  # from a folder of another machine
+    (missing,) = region.save().missing_releases
+    assert missing.startswith("recommender 5: nowhere/5 cannot be read")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from infra.backup.create import create
+from infra.backup.create import Asked, create
 from infra.backup.joining import region_states, wait
 from infra.backup.manifest import Manifest
 from infra.backup.place import Place
@@ -27,6 +27,7 @@ from tests.benchmarks.workers import Worker, until_open
 Report = Callable[[str], None]
 T = TypeVar("T")
 _FLUSHED_S = 300.0
+_STATES = Asked(tables=False)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def _saved(options: Options, running: Servers, users: int, report: Report) -> di
     anew = running.anew(options.partitions)
     state_bytes = write(anew.settings, users)
     report(f"{users} users with {state_bytes / 1e6:.0f} MB of states are in the changelog")
-    create_s, made = _timed(lambda: create(anew.settings, anew.home, place, key))
+    create_s, made = _timed(lambda: create(anew.settings, anew.home, place, key, _STATES))
     report(f"saved in {create_s} s, {made.bytes / 1e6:.0f} MB")
     verify_s, _ = _timed(lambda: verify(place, None, key))
     report(f"verified in {verify_s} s")
