@@ -2,11 +2,15 @@
 into a region that was wiped, and refused when anything is not as it was written.
 """
 
+import os
+import random
+import resource
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +26,7 @@ from schemas.state import Position, UserState
 from schemas.topics import STATE_JOINS, USER_EVENTS
 from streams.lane.forwarding import partition_of
 from streams.settings import Settings
-from tests.infra.command import document, environment, failed
+from tests.infra.command import document, environment, failed, tidemill
 from tests.servers.backups import Region, write_states
 from tests.servers.conftest import RunningKafka
 from tests.servers.states import (
@@ -324,10 +328,43 @@ def test_a_create_that_dies_leaves_no_backup(files: int, region: Region, tools: 
     assert dict(verify(region.place, None, None)[0].topics)
 
 
+@pytest.mark.parametrize("what", ["place", "scratch"])
+def test_a_full_disk_leaves_no_backup_and_the_next_one_is_whole(
+    what: str, region: Region, tools: Path
+) -> None:
+    """Where the backup goes, and where states are sorted on the way."""
+    given = {"TIDEMILL_KAFKA": region.bootstrap, "TIDEMILL_TOOLS": str(tools),
+             "TIDEMILL_CLICKHOUSE": "127.0.0.1:1"}  # fmt: skip
+    seeded = random.Random(1)
+    many = {
+        f"guest-{n}": state_of([("click", seeded.getrandbits(63), NOW_MS + at) for at in range(50)])
+        for n in range(10_000)
+    }
+    write_states(region.bootstrap, many)
+    first = region.save()
+    url = str(region.folder / "kept")
+    with small_disk(region.folder / "kept" if what == "place" else region.folder / "tmp"):
+        (region.folder / "tmp").mkdir(exist_ok=True)
+        answer = tidemill(
+            region.home.root, "backup", "create", url, "--full",
+            **given, TMPDIR=str(region.folder / "tmp"),
+        )  # fmt: skip
+        assert answer.returncode == 1, answer.stderr
+        told = answer.stderr.splitlines()[-1]
+        assert "No space left" in told or "File too large" in told
+        assert not chain.finished(chain.found(region.place)) or what == "scratch"
+    if what == "scratch":
+        assert [one.id for one in verify(region.place, None, None)] == [first.id]
+    made = region.save(full=True)
+    assert [one.is_unfinished for one in chain.found(region.place)] == [False, False]
+    assert [one.users for one in verify(region.place, made.id, None)] == [len(many)]
+
+
 def test_the_command_saves_lists_verifies_and_brings_back(
     region: Region, start: Start, tools: Path
 ) -> None:
     given = {"TIDEMILL_KAFKA": region.bootstrap, "TIDEMILL_TOOLS": str(tools),
+             "TIDEMILL_CLICKHOUSE": "127.0.0.1:1",
              "TIDEMILL_PARTITIONS": str(region.partitions)}  # fmt: skip
     url, home = f"file://{region.folder}/kept", region.home.root
     assert "no finished backup" in failed(home, "backup", "verify", url, **given)
@@ -336,6 +373,7 @@ def test_the_command_saves_lists_verifies_and_brings_back(
     assert (made["kind"], made["users"], made["control"]["region-ownership"]) == (
         "full", len(STATES), 1,
     )  # fmt: skip
+    assert made["tables_problem"].startswith("ClickHouse at 127.0.0.1:1")
     assert document(home, "backup", "list", url, **given)["backups"][0]["id"] == made["id"]
     assert document(home, "backup", "verify", url, **given)["good"][0]["id"] == made["id"]
     region.wipe()
@@ -350,7 +388,8 @@ def test_the_command_saves_lists_verifies_and_brings_back(
 def test_a_schedule_makes_backups_and_keeps_the_newest(region: Region, tools: Path) -> None:
     write_states(region.bootstrap, STATES)
     url = str(region.folder / "kept")
-    given = {"TIDEMILL_KAFKA": region.bootstrap, "TIDEMILL_TOOLS": str(tools)}
+    given = {"TIDEMILL_KAFKA": region.bootstrap, "TIDEMILL_TOOLS": str(tools),
+             "TIDEMILL_CLICKHOUSE": "127.0.0.1:1"}  # fmt: skip
     with subprocess.Popen(
         [sys.executable, "-m", "infra.cli", "backup", "schedule", url, "--every", "1s",
          "--keep", "2", "--chain", "2"],
@@ -374,6 +413,28 @@ def test_a_schedule_makes_backups_and_keeps_the_newest(region: Region, tools: Pa
     left = chain.found(region.place)
     assert 2 <= len(left) <= 3, "two, and what the older of them goes on from"
     assert verify(region.place, None, None)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A disk of a megabyte over the folder, or no file larger than that, where nobody may mount."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if (
+        os.geteuid() == 0
+        and subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    ):
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        return
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def in_backup(region: Region) -> dict[str, UserState]:
