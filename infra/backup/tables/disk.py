@@ -76,6 +76,7 @@ def unpacked(server: Server, disk: Path, table: Table, records: Iterable[Record]
         )
     name = f"tidemill_{SCRATCH}"
     folder = disk / _BACKUPS / name
+    shutil.rmtree(folder, ignore_errors=True)  # of a restore that died
     with _dropped(server), _removed(folder):
         _laid(folder, records)
         # The database had a name of its own where the backup was made.
