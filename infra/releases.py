@@ -13,11 +13,22 @@ from pathlib import Path
 import msgspec
 
 from inference.errors import InferenceError, ReleaseError
-from inference.releases import check_golden, install, load, manifest_hash_of, verify, versions
+from inference.releases import (
+    check_encoder,
+    check_golden,
+    install,
+    install_encoder,
+    load,
+    load_encoders,
+    manifest_hash_of,
+    verify,
+    versions,
+)
 from inference.releases.store import fetch, hash_at, put, url_of
 from infra import control, served, triton_models
 from infra.local.home import Home
 from schemas.control import ModelRelease, Served
+from schemas.serving import ENCODER
 from schemas.topics import MODEL_RELEASES
 from streams.catalogue.release_items import newest_version
 from streams.settings import Settings
@@ -117,11 +128,13 @@ def bring_back(settings: Settings, home: Home, model: str, now: Served) -> None:
         _here(home, model, version, None if record is None else record.url) for version in wanted
     ]
     for folder in folders:
-        install(folder, home.triton)
+        _install(folder, home)
     for url in settings.triton:
         load(url, wanted, model=model)
+        load_encoders(url, home.triton, wanted)
         for folder in folders:
             check_golden(url, folder, folder.name, model=model)
+            check_encoder(url, home.triton, folder.name)
 
 
 def _change(
@@ -137,7 +150,7 @@ def _change(
     then = change(now)
     kept = served.versions(now)
     for version in served.versions(then):
-        install(_here(home, model, version, None if before is None else before.url), home.triton)
+        _install(_here(home, model, version, None if before is None else before.url), home)
     for server in settings.triton:
         loaded = kept
         for version in served.versions(then):
@@ -170,15 +183,24 @@ def _here(home: Home, model: str, version: str, url: str | None) -> Path:
     return fetch(url, version, home.releases, model)
 
 
+def _install(folder: Path, home: Home) -> None:
+    install(folder, home.triton)
+    install_encoder(home.triton, folder.name)
+
+
 def _prove(server: str, home: Home, model: str, version: str, kept: tuple[str, ...]) -> None:
     """Load and check; where that fails, what is served stands alone again."""
     try:
         if version not in triton_models.loaded(server, model).versions:
             load(server, {*kept, version}, model=model)
         check_golden(server, home.triton / model / version, version, model=model)
+        if version not in triton_models.loaded(server, ENCODER).versions:
+            load_encoders(server, home.triton, {*kept, version})
+        check_encoder(server, home.triton, version)
     except InferenceError:
         if kept and version not in kept:
             load(server, kept, model=model)
+            load_encoders(server, home.triton, kept)
         raise
 
 

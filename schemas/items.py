@@ -1,9 +1,11 @@
 """What can be shown: the messages of `item-updates` (JSON) and `item-vectors` (binary)."""
 
 import struct
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
+import xxhash
 
 from schemas.identifiers import ItemId, Natural
 
@@ -26,6 +28,23 @@ class ItemUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     currency: str | None = None
     tags: list[Label] = []
     available: bool = True
+
+
+def item_text(
+    title: str | None,
+    categories: Iterable[str] = (),
+    *,
+    brand: str | None = None,
+    tags: Iterable[str] = (),
+    description: str | None = None,
+) -> str:
+    """An item in one line, as a text encoder is given it; empty where nothing is known."""
+    return " | ".join(part for part in (title, *categories, brand, *tags, description) if part)
+
+
+def text_hash(text: str) -> int:
+    """What an ItemVector says of the text that went in."""
+    return xxhash.xxh3_64_intdigest(text.encode())
 
 
 _VECTOR_HEAD = struct.Struct(">BHQ")

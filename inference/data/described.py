@@ -1,13 +1,7 @@
 """An item in words: what a text encoder is given of it. Called by whoever encodes items."""
 
-from collections.abc import Iterable
-
 from inference.data.interactions import Interactions
-
-
-def item_text(title: str | None, categories: Iterable[str]) -> str:
-    """Title and categories in one line; empty where neither is known."""
-    return " | ".join(part for part in (title, *categories) if part)
+from schemas.items import item_text
 
 
 def texts_of(log: Interactions) -> list[str]:

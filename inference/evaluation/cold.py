@@ -29,17 +29,13 @@ from inference.data.interactions import Interactions, Mask
 from inference.errors import DataError
 from inference.evaluation.metrics import Metrics, metrics
 from inference.evaluation.protocols import Part, leave_one_out
+from inference.models.space import DECAY
 from inference.models.text import EncoderName, Texts, load_encoder
 from inference.training.text import TextPhase, TextSettings, fine_tune
 from schemas.state import HISTORY_LIMIT
 
 COLD_SHARE, VALIDATION_SHARE = 0.2, 0.1
 """Of the items."""
-DECAY = 0.5
-"""What an item of a history weighs beside the next newer one; on Beauty's validation items the
-best of .5, .8 and .97 for bags of words and for BERT, as it comes and with its head. The
-multilingual encoder as it comes is better with .8.
-"""
 _USERS_AT_ONCE = 128
 
 Pool = Literal["cold", "all"]

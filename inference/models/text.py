@@ -1,15 +1,16 @@
 """Texts in, unit vectors out: where untouched items, searches and chat lines lie beside the others.
 
 One interface over every encoder: a tower (`bert` for English, `universal` for 16 languages, Chinese
-among them) and a square head above it. As it comes the head changes nothing;
-`inference.training.text` fits it, with the tower's upper layers, to what people turned to together.
+among them, `hashed` for words as they stand) and a square head above it. As it comes the head
+changes nothing; `inference.training.text` fits it, with the tower's upper layers, to what people
+turned to together.
 The more two vectors point the same way, the more two texts have to do with each other.
 
 Never reads interactions or clocks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.models import pretrained
+from inference.models import hashed, pretrained
 from inference.models.bert import Bert
 from inference.models.tower import Tower
 from inference.models.universal import Universal
 from inference.models.wordpiece import WordPiece
 
-EncoderName = Literal["bert", "universal"]
+EncoderName = Literal["bert", "universal", "hashed"]
+ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
 LONGEST = 128
 """Words of a text that are read; a title with its categories has about ten."""
 _TEXTS_AT_ONCE = 64
@@ -114,6 +116,8 @@ class Texts:
 
 def load_encoder(name: EncoderName) -> TextEncoder:
     """As it comes in its package, ready to encode. Raises ReleaseError."""
+    if name == "hashed":
+        return TextEncoder(name, hashed.numbers, hashed.Hashed()).eval()
     if name == "bert":
         weights, pieces = pretrained.read_bert()
         return TextEncoder(name, WordPiece(pieces, LONGEST), Bert(weights)).eval()

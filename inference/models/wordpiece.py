@@ -27,7 +27,7 @@ class WordPiece:
 
     def __call__(self, text: str) -> list[int]:
         """First and last mark included; at most `longest` of them."""
-        inside = [number for word in _words(text) for number in self._pieces_of(word)]
+        inside = [number for word in words_of(text) for number in self._pieces_of(word)]
         kept = inside[: self._longest - 2]
         return [self._number[FIRST], *kept, self._number[LAST]]
 
@@ -46,7 +46,8 @@ class WordPiece:
         return found
 
 
-def _words(text: str) -> Iterator[str]:
+def words_of(text: str) -> Iterator[str]:
+    """Without accents, in lower case; each mark and each ideograph by itself."""
     spaced = "".join(_spaced(character) for character in text)
     bare = unicodedata.normalize("NFD", spaced)
     # One by one: a sigma that ends a word must not become another letter.

@@ -14,10 +14,11 @@ import msgspec
 
 from inference.errors import ReleaseError
 from inference.folders import drafted, locked, publish
+from inference.models import text_file
 from inference.models.weights import MODEL_FILE, encode
 from inference.releases import golden
 from inference.training.fitted import Fitted
-from schemas.releases import GOLDEN, ITEMS, MANIFEST, Manifest, ReleaseItem
+from schemas.releases import GOLDEN, ITEMS, MANIFEST, TEXT, Manifest, ReleaseItem
 from schemas.serving import MODEL
 
 # Both become folders of a model repository, and Triton's versions are numbers from 1.
@@ -34,6 +35,10 @@ def write(
         MODEL_FILE: encode(fitted.model),
         GOLDEN: golden.make(fitted),
     }
+    if fitted.text is not None:
+        files[TEXT] = text_file.encode(
+            fitted.text.encoder, fitted.text.space, golden.golden_request(fitted)
+        )
     parent = releases / model
     with locked(parent), drafted(parent) as draft:
         version = str(max([0, *versions(parent)]) + 1)
@@ -44,6 +49,7 @@ def write(
             training=fitted.training,
             metrics=dict(metrics),
             files={name: _digest(content) for name, content in files.items()},
+            text=None if fitted.text is None else fitted.text.says,
         )
         files[MANIFEST] = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         for name, content in files.items():
@@ -73,7 +79,8 @@ def verify(folder: Path, manifest_hash: str | None = None) -> Manifest:
         raise ReleaseError(f"{path}: it is no manifest: {error}") from None
     if not (_NAME.fullmatch(manifest.model) and _VERSION.fullmatch(manifest.version)):
         raise ReleaseError(f"{path}: {manifest.model!r} {manifest.version!r} cannot be a release")
-    missing = {ITEMS, MODEL_FILE, GOLDEN} - set(manifest.files)
+    must = {ITEMS, MODEL_FILE, GOLDEN, *([] if manifest.text is None else [TEXT])}
+    missing = must - set(manifest.files)
     if missing:
         raise ReleaseError(f"{path}: it does not list {', '.join(sorted(missing))}")
     for name, digest in manifest.files.items():

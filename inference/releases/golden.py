@@ -24,9 +24,13 @@ TIE = 1e-3
 
 
 def make(fitted: Fitted) -> bytes:
-    """golden.npz for a fitted model: users of the log, one who is new and one with an item that
-    the model does not know.
-    """
+    """golden.npz for a fitted model."""
+    request = golden_request(fitted)
+    return arrays.encode({**request, **answer(fitted.model.cpu(), request)})
+
+
+def golden_request(fitted: Fitted) -> Tensors:
+    """Users of the log, one who is new and one with an item that the model does not know."""
     order, starts = fitted.fitted_on.by_user
     lengths = np.diff(starts)
     real = np.flatnonzero(lengths)[:: max(1, np.count_nonzero(lengths) // (MAX_USERS - 2))]
@@ -34,7 +38,7 @@ def make(fitted: Fitted) -> bytes:
     request = request_of(fitted.fitted_on, [*histories, order[:0], histories[0]], K)
     request[HISTORY_ITEMS][-1] = np.roll(request[HISTORY_ITEMS][-1], 1)
     request[HISTORY_ITEMS][-1, 0] = _unknown(request)
-    return arrays.encode({**request, **answer(fitted.model.cpu(), request)})
+    return request
 
 
 def _unknown(request: Tensors) -> np.uint64:

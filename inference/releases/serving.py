@@ -17,24 +17,26 @@ from schemas.serving import MODEL
 
 LOAD_DEADLINE_S = 180.0
 """A model's process imports torch, which takes up to 20 s on busy cores, one after another."""
-_CHANNEL = [("grpc.enable_http_proxy", 0)]
+CHANNEL = [("grpc.enable_http_proxy", 0)]
 """A proxy that the environment names is for the world outside."""
 ANSWER_DEADLINE_S = 30.0
 """For golden requests. The first ones of a process are slow."""
 
 
-def load(triton_url: str, versions: Collection[str], *, model: str = MODEL) -> None:
+def load(
+    triton_url: str, versions: Collection[str], *, model: str = MODEL, config: Path = CONFIG
+) -> None:
     """Triton serves exactly these installed versions afterwards. Where one does not load (each
     checks its golden outputs), those served before go on; one that is not installed is passed
     over by Triton and so found here. Raises ServingError.
     """
-    config = text_format.Parse(CONFIG.read_text(), model_config_pb2.ModelConfig())
-    config.name = model
-    config.version_policy.specific.versions.extend(sorted(int(version) for version in versions))
-    with triton.InferenceServerClient(triton_url, channel_args=_CHANNEL) as client:
+    told = text_format.Parse(config.read_text(), model_config_pb2.ModelConfig())
+    told.name = model
+    told.version_policy.specific.versions.extend(sorted(int(version) for version in versions))
+    with triton.InferenceServerClient(triton_url, channel_args=CHANNEL) as client:
         try:
             client.load_model(
-                model, config=json_format.MessageToJson(config), client_timeout=LOAD_DEADLINE_S
+                model, config=json_format.MessageToJson(told), client_timeout=LOAD_DEADLINE_S
             )
             missing = [v for v in versions if not client.is_model_ready(model, v)]
         except InferenceServerException as error:
@@ -49,7 +51,7 @@ def check_golden(
     """Asks this version of a running Triton for the golden outputs of the release. Raises
     GoldenError, or ServingError where Triton does not answer.
     """
-    with triton.InferenceServerClient(triton_url, channel_args=_CHANNEL) as client:
+    with triton.InferenceServerClient(triton_url, channel_args=CHANNEL) as client:
 
         def ask(request: Tensors) -> Tensors:
             return infer(client, request, version, model=model)
@@ -58,10 +60,15 @@ def check_golden(
 
 
 def infer(
-    client: triton.InferenceServerClient, request: Tensors, version: str, *, model: str = MODEL
+    client: triton.InferenceServerClient,
+    request: Tensors,
+    version: str,
+    *,
+    model: str = MODEL,
+    wanted: Collection[str] = tuple(OUTPUTS),
 ) -> Tensors:
-    """One request to a pinned version: unpinned ones go wherever the highest version is. Raises
-    ServingError.
+    """One request to a pinned version: unpinned ones go wherever the highest version is. `wanted`
+    are the outputs that are asked for. Raises ServingError.
     """
     inputs = []
     for name, table in request.items():
@@ -69,9 +76,13 @@ def infer(
         inputs[-1].set_data_from_numpy(table)
     try:
         result = client.infer(
-            model, inputs, model_version=version, client_timeout=ANSWER_DEADLINE_S
+            model,
+            inputs,
+            model_version=version,
+            outputs=[triton.InferRequestedOutput(name) for name in wanted],
+            client_timeout=ANSWER_DEADLINE_S,
         )
     except InferenceServerException as error:
         raise ServingError(f"{model} {version} did not answer: {error}") from None
-    answers = {name: result.as_numpy(name) for name in OUTPUTS}
+    answers = {name: result.as_numpy(name) for name in wanted}
     return {name: table for name, table in answers.items() if table is not None}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from inference.data.interactions import Interactions
 from inference.data.split import Split, leave_one_out
 from inference.errors import DataError
+from inference.models.answer import Model
 from inference.models.blend import READINGS, Blend
 from inference.models.ease import EaseSettings, fit_ease
 from inference.models.fit import by_popularity, fit_transitions
@@ -76,6 +77,19 @@ def fit_sources(log: Interactions, parts: Sequence[str] = COUNTED) -> Blend:
         sources["ease"] = fit_ease(user, place, len(transitions.vocabulary), EaseSettings())
     readings = [reading for reading in READINGS if reading.source in parts]
     return Blend(transitions.vocabulary, transitions.share, sources, readings)
+
+
+def without_validation(model: Model, log: Interactions) -> Model:
+    """What the model would be had it not seen the validation items of leave-one-out, to be asked
+    for them. Fitting a transformer again would take too long: with one, the model is left as it is.
+    Raises DataError.
+    """
+    fit = leave_one_out(log, "validation").fit
+    if not isinstance(model, Blend):
+        return fit_transitions(fit, model.settings)
+    if model.transformer is not None:
+        return model
+    return fit_sources(fit, model.parts).weighed(model.weights)
 
 
 def with_ranker(blend: Blend, held: Split | None) -> Blend:

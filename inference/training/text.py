@@ -34,7 +34,7 @@ class TextSettings:
     head_batch: int = 256
     head_rate: float = 1e-3
     steps: int = 20
-    """With the tower's upper layers: some seconds of CPU each, so they are few."""
+    """With the tower's upper layers: some seconds of CPU each, so few; 0: only the head."""
     batch: int = 128
     rate: float = 1e-4
     temperature: float = 0.1
@@ -80,7 +80,7 @@ def fine_tune(
     head = encoder.head.requires_grad_(requires_grad=True)
     random = np.random.default_rng(seed)
     phases = [("head", under_head, settings.head_steps, settings.head_batch)]
-    if layers:
+    if layers and settings.steps:
         phases.append(("layers", under_tower, settings.steps, settings.batch))
     for part, under, steps, batch in phases:
         began, lost = time.monotonic(), []

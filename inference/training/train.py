@@ -10,8 +10,10 @@ from collections.abc import Callable
 from inference.data.interactions import Interactions
 from inference.errors import DataError
 from inference.models.fit import by_popularity
-from inference.training.blend import fit_whole
+from inference.models.text import EncoderName
+from inference.training.blend import fit_whole, without_validation
 from inference.training.fitted import Fitted, Model
+from inference.training.space import fit_space
 from schemas.releases import ReleaseItem, Training
 
 Fit = Callable[[Interactions], Model]
@@ -23,9 +25,11 @@ def train(
     until_ms: int | None = None,
     fit: Fit = fit_whole,
     seed: int = 0,
+    text: EncoderName | None = None,
 ) -> Fitted:
     """`until_ms` keeps what happened at or after it out of the model, so that it can be replayed;
-    `fit` makes the model, by default the whole blend.
+    `fit` makes the model, by default the whole blend. With a `text` encoder the release has a place
+    for items that come after it.
 
     Counting needs no chance; `seed` is recorded for models that do. Raises DataError.
     """
@@ -46,6 +50,9 @@ def train(
         )
         for item, count in zip(known, counts, strict=True)
     )
+    space = None
+    if text is not None:
+        space = fit_space(log, known, without_validation(model, log), text, seed)
     training = Training(
         dataset=dataset.name,
         fingerprint=log.fingerprint(),
@@ -55,4 +62,4 @@ def train(
         seconds=round(time.monotonic() - started, 3),
         parts=list(model.parts),
     )
-    return Fitted(model, training, items, log)
+    return Fitted(model, training, items, log, space)

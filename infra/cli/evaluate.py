@@ -10,9 +10,9 @@ from inference.data import Interactions
 from inference.evaluation import Evaluation
 from inference.evaluation import evaluate as measure
 from inference.evaluation.evaluate import Protocol, Sequential
-from inference.models.text import EncoderName
 from inference.training.blend import with_transformer
 from infra.cli.datasets import Data, Dataset, read_log
+from infra.cli.encoders import encoder_named
 from infra.cli.epochs import Resume, WithTransformer, checkpoint_of, say
 from infra.cli.judging import judge_cold, peers_of
 from infra.cli.moments import moment_ms
@@ -49,7 +49,10 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         bool, typer.Option("--cold", help="only items that nobody touched, by their text (minutes)")
     ] = False,
     encoder: Annotated[
-        str, typer.Option(help="of --cold: bert (English), universal (16 languages)")
+        str,
+        typer.Option(
+            help="of --cold: bert (English), universal (16 languages), hashed (words as they stand)"
+        ),
     ] = "bert",
     peers: Annotated[
         bool, typer.Option("--peers", help="also RecTools' SASRec, implicit's ALS (slow)")
@@ -67,9 +70,7 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         raise typer.BadParameter("--protocol is leave-one-out or time-split")
     if until is not None and chosen != "time-split":
         raise typer.BadParameter("--until is for --protocol time-split")
-    of_text: EncoderName = "universal" if encoder == "universal" else "bert"
-    if of_text != encoder:
-        raise typer.BadParameter("--encoder is bert or universal")
+    of_text = encoder_named(encoder, "--encoder")
     log = read_log(dataset, data, local_settings().place)
     if cold:
         judge_cold(log, of_text, k, seed, json=json)

@@ -19,6 +19,7 @@ from inference.training.blend import (
 )
 from inference.training.train import Fit
 from infra.cli.datasets import Data, Dataset, Until, read_log
+from infra.cli.encoders import encoder_named
 from infra.cli.epochs import Resume, WithTransformer, checkpoint_of, say
 from infra.cli.moments import moment_ms
 from infra.cli.printing import print_json, tell
@@ -43,10 +44,18 @@ def train(  # noqa: PLR0913 - each is an option of the command
     ] = None,
     transformer: WithTransformer = False,
     resume: Resume = False,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help="have new items recommended without a new release, by their text: bert (English), "
+            "universal (16 languages), hashed (words as they stand; costs next to nothing)"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="of the transformer; recorded in the release")] = 0,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """Fit the blend and write it as a release; `tidemill release` serves it."""
+    encoder = None if text is None else encoder_named(text, "--text")
     home = local_settings().place
     log = read_log(dataset, data, home)
     until_ms = None if until is None else moment_ms(log, until)
@@ -62,7 +71,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
             fit_whole_with_transformer, parts=parts, seed=seed, checkpoint=kept, report=say
         )
     metrics = _metrics(known, parts, sequential) if measure else {}
-    fitted = fit(log, until_ms=until_ms, fit=blend, seed=seed)
+    fitted = fit(log, until_ms=until_ms, fit=blend, seed=seed, text=encoder)
     folder = write(fitted, home.releases, metrics)
     if json:
         print_json(

@@ -1,5 +1,6 @@
 """Small interaction logs for the tests, written as people would say them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from inference.data.interactions import Interactions
@@ -29,3 +30,16 @@ def chains(users: int = 40, items: int = 12, length: int = 6) -> Interactions:
             for user in range(users)
         }
     )
+
+
+WORDS = ("red", "blue", "green", "violin", "trumpet", "shampoo", "mower", "nail", "garden", "bow")
+
+
+def described_chains(users: int = 40, items: int = 12, length: int = 6) -> Interactions:
+    """The same with titles: neighbours on the circle share a word."""
+    log = chains(users, items, length)
+    titles = {
+        f"i{item}": f"{WORDS[item % len(WORDS)]} {WORDS[(item + 1) % len(WORDS)]} {item}"
+        for item in range(items)
+    }
+    return replace(log, titles=tuple(titles[item] for item in log.items))

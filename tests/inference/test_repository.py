@@ -27,7 +27,9 @@ def typed(tensors):
 def test_names_and_types():
     assert CONFIGURED.name == serving.MODEL
     assert typed(CONFIGURED.input) == {name: dtype.__name__ for name, dtype in INPUTS.items()}
-    assert typed(CONFIGURED.output) == {name: dtype.__name__ for name, dtype in OUTPUTS.items()}
+    assert typed(CONFIGURED.output) == {name: dtype.__name__ for name, dtype in OUTPUTS.items()} | {
+        serving.USER_VECTOR: "float32"
+    }
 
 
 def test_shapes():

@@ -12,10 +12,13 @@ import torch
 import triton_python_backend_utils as pb_utils
 
 from inference.errors import RequestError
-from inference.models.answer import INPUTS, OUTPUTS, Tensors, answer, merge, split
+from inference.models.answer import INPUTS, Tensors, answer, merge, split
+from inference.models.space import Space
+from inference.models.text_file import check_vectors, load_said, load_space
 from inference.models.weights import MODEL_FILE, load
-from inference.releases.golden import check_answers
-from schemas.releases import GOLDEN
+from inference.releases.golden import check_answers, read
+from schemas.releases import GOLDEN, TEXT
+from schemas.serving import USER_VECTOR
 
 
 class TritonPythonModel:
@@ -23,7 +26,13 @@ class TritonPythonModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         device = _device(args["model_instance_kind"], args["model_instance_device_id"])
         self.model = load(folder / MODEL_FILE).to(device).eval()
-        check_answers(folder / GOLDEN, self._answer, f"{args['model_instance_name']} on {device}")
+        where = f"{args['model_instance_name']} on {device}"
+        check_answers(folder / GOLDEN, self._answer, where)
+        self.space: Space | None = None
+        if (text := folder / TEXT).exists():
+            self.space = load_space(text).to(device)
+            golden, _ = read(folder / GOLDEN)
+            check_vectors(text, load_said(text).users, self.space.users(golden), where)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """One response a request. What nobody waits for any more is not computed; what breaks the
@@ -31,20 +40,25 @@ class TritonPythonModel:
         """
         responses = [_cancelled() if request.is_cancelled() else None for request in requests]
         waiting = [place for place, response in enumerate(responses) if response is None]
-        asked = [_inputs(requests[place]) for place in waiting]
+        asked = [_Asked(requests[place]) for place in waiting]
         for place, response in zip(waiting, self._responses(asked), strict=True):
             responses[place] = response
         return responses
 
-    def _responses(self, asked: list[Tensors]) -> list[Any]:
+    def _responses(self, asked: "list[_Asked]") -> list[Any]:
         if not asked:
             return []
+        inputs = [request.inputs for request in asked]
         try:
-            answers = split(self._answer(merge(asked)), asked)
+            answers = split(self._answer(merge(inputs)), inputs)
         except RequestError as error:
             if len(asked) == 1:
                 return [_refused(str(error))]
             return [response for request in asked for response in self._responses([request])]
+        if self.space is not None:
+            for request, tensors in zip(asked, answers, strict=True):
+                if request.wants_vector:
+                    tensors[USER_VECTOR] = self.space.users(request.inputs)
         return [_response(tensors) for tensors in answers]
 
     def _answer(self, request: Tensors) -> Tensors:
@@ -68,12 +82,20 @@ def _device(kind: str, device_id: str) -> torch.device:
     return torch.device("cpu")
 
 
-def _inputs(request: Any) -> Tensors:
-    return {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in INPUTS}
+class _Asked:
+    """What a request brings, and whether it wants the users' vectors beside the answer."""
+
+    def __init__(self, request: Any) -> None:
+        self.inputs: Tensors = {
+            name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in INPUTS
+        }
+        self.wants_vector = USER_VECTOR in request.requested_output_names()
 
 
 def _response(tensors: Tensors) -> Any:
-    return pb_utils.InferenceResponse([pb_utils.Tensor(name, tensors[name]) for name in OUTPUTS])
+    return pb_utils.InferenceResponse(
+        [pb_utils.Tensor(name, table) for name, table in tensors.items()]
+    )
 
 
 def _refused(why: str) -> Any:
