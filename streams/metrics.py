@@ -135,6 +135,9 @@ SERVED_VERSION = Gauge(
     "tidemill_served_version", "1 for the model version that is asked for", ["model", "version"]
 )
 CATALOGUE_ITEMS = Gauge("tidemill_catalogue_items", "Items known; by availability", ["available"])
+NEW_ITEMS = Gauge(
+    "tidemill_new_items", "Items newer than the release that have a vector beside it", ["version"]
+)
 
 
 def phase(partition: int, name: str) -> None:

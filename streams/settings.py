@@ -49,6 +49,22 @@ class Settings(BaseSettings):
         description="the kinds of events that ask for a slate",
     )
     slate_size: int = Field(10, ge=1, le=100, description="items, where the event sets no limit")
+    new_share: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="of a slate's places, for items newer than the release, which only their text"
+        " places: unseen they would stay unknown, but a text says less than what people did; the"
+        " same in every region; 0: none is shown",
+    )
+    new_items: int = Field(
+        1_000,
+        ge=1,
+        le=20_000,
+        description="at most have vectors beside a release, the newest ones; each costs every slate"
+        " a product of as many numbers as its vector has, and a worker 2 kB; the same for all"
+        " workers of a region",
+    )
     score_deadline_ms: int = Field(
         250,
         ge=1,

@@ -29,6 +29,7 @@ from schemas.topics import (
     DEAD_LETTERS,
     ITEM_UPDATES,
     ITEM_VECTORS,
+    MODEL_RELEASES,
     RECOMMENDATIONS,
     STATE_CHANGELOG,
     STATE_DIGESTS,
@@ -72,6 +73,7 @@ CATALOGUE = Node(
     reads=(ITEM_UPDATES,),
     writes=(ITEM_VECTORS, DEAD_LETTERS),
     commits="offsets",
+    reads_in_full=(MODEL_RELEASES, ITEM_UPDATES, ITEM_VECTORS),
 )
 ARCHIVE = Node(
     name="archive",

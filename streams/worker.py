@@ -172,7 +172,7 @@ def _stage(node: Node, settings: Settings) -> Stage:
     if node.name == "catalogue":
         from streams.stages.catalogue import Catalogue  # noqa: PLC0415
 
-        return Catalogue()
+        return Catalogue(node, settings, fatal)
     from streams.stages.archive import Archive  # noqa: PLC0415
 
     return Archive(settings)

@@ -54,6 +54,7 @@ class _Holds(NamedTuple):
     appended_ms: int
     item: Item
     digest: int
+    update: ItemUpdate
 
 
 class Catalogue:
@@ -127,6 +128,16 @@ class Catalogue:
                 found = known.item_id
         return found
 
+    def updates(self) -> Iterator[tuple[str, int, ItemUpdate]]:
+        """What `item-updates` says of each item that can be recommended, and since when (ms)."""
+        for item_id, holds in self._holds.items():
+            if self.id_of(self._hash_of(item_id)) == item_id:
+                yield item_id, holds.appended_ms, holds.update
+
+    def release(self, version: str) -> ReleaseItems | None:
+        """One of those in use."""
+        return next((one for one in self._releases if one.version == version), None)
+
     def popular(self) -> Iterator[Popular]:
         """Available items, most interactions first; then, or without a release, those that only
         `item-updates` knows, the newest first.
@@ -172,7 +183,7 @@ class Catalogue:
             appended_ms, _, _, update = winner
             item = Item(item_id, update.title, tuple(update.categories), update.available)
             digest = xxhash.xxh3_64_intdigest(msgspec.json.encode((appended_ms, item)))
-            self._holds[item_id] = _Holds(appended_ms, item, digest)
+            self._holds[item_id] = _Holds(appended_ms, item, digest, update)
             self._sum += digest
             self._withdrawn += not item.available
         self._sum %= 1 << _DIGEST_BITS

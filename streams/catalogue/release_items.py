@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.control import ModelRelease
 from schemas.identifiers import item_hash
-from schemas.releases import ITEMS, MANIFEST, Manifest, ReleaseItem
+from schemas.releases import ITEMS, MANIFEST, Manifest, ReleaseItem, TextSpace
 
 
 class ReleaseError(Exception):
@@ -24,7 +24,7 @@ class ReleaseError(Exception):
 @dataclass(frozen=True)
 class ReleaseItems:
     """`items` by hash; `popular` lists the hashes, most interactions first; `digest` is the
-    sha256 of the table.
+    sha256 of the table; `space` is where new items lie, if the release has a place for them.
     """
 
     model: str
@@ -32,10 +32,15 @@ class ReleaseItems:
     digest: str
     items: Mapping[int, ReleaseItem]
     popular: Sequence[int]
+    space: TextSpace | None = None
 
 
 def release_items(
-    model: str, version: str, digest: str, table: Sequence[ReleaseItem]
+    model: str,
+    version: str,
+    digest: str,
+    table: Sequence[ReleaseItem],
+    space: TextSpace | None = None,
 ) -> ReleaseItems:
     """Of two ids with one hash the smaller stays, as everywhere."""
     items: dict[int, ReleaseItem] = {}
@@ -45,7 +50,7 @@ def release_items(
         if known is None or item.item_id < known.item_id:
             items[code] = item
     popular = sorted(items, key=lambda code: (-items[code].interactions, items[code].item_id))
-    return ReleaseItems(model, version, digest, items, popular)
+    return ReleaseItems(model, version, digest, items, popular, space)
 
 
 def newest_version(release: ModelRelease) -> str | None:
@@ -90,7 +95,7 @@ def read_release_items(release: ModelRelease, version: str) -> ReleaseItems:
         items = msgspec.json.decode(table, type=list[ReleaseItem])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ReleaseError(f"{base}/{ITEMS} is not a table of items: {error}") from error
-    return release_items(release.model, version, digest, items)
+    return release_items(release.model, version, digest, items, manifest.text)
 
 
 def _read(url: str) -> bytes:

@@ -6,6 +6,7 @@ now and then, so that a load that failed is tried again. Never blocks the event 
 
 import asyncio
 import logging
+from collections.abc import Collection
 
 from schemas.control import ModelRelease
 from schemas.serving import MODEL
@@ -32,6 +33,11 @@ class ServedItems:
         self._loaded: dict[tuple[str, str, str], ReleaseItems] = {}
         self._failure: str | None = None
         self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def all_served(self) -> Collection[ReleaseItems] | None:
+        """What this region serves now, each with its items; None while that is not known."""
+        return list(self._loaded.values()) if list(self._wanted()) == list(self._loaded) else None
 
     async def refresh(self) -> str | None:
         """Take up the tables of the served version and of its canary. Returns a sentence if that

@@ -11,11 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.identifiers import NO_ITEM
-from schemas.serving import BECAUSE, HISTORY_ITEMS, ITEMS, SCORES, SOURCE_CODES, SOURCES
-from streams.scoring.candidates import Candidate, Wanted
+from schemas.serving import (
+    BECAUSE,
+    HISTORY_ITEMS,
+    ITEMS,
+    SCORES,
+    SOURCE_CODES,
+    SOURCES,
+    USER_VECTOR,
+)
+from streams.scoring.candidates import Candidate, Scored, Wanted
 from streams.scoring.encode import Tensors
 
 _DTYPES = {ITEMS: "UINT64", SCORES: "FP32", SOURCE_CODES: "UINT8", BECAUSE: "UINT64"}
+OUTPUTS = tuple(_DTYPES)
+"""Of every answer; the users' vectors come beside them where they are wanted."""
 _NO_SOURCE = SOURCES.index("none")
 
 
@@ -25,7 +35,7 @@ class GarbageError(Exception):
 
 def read_answer(
     result: Any, model: str, version: str, wanted: Sequence[Wanted], sent: Tensors
-) -> list[list[Candidate]]:
+) -> list[Scored]:
     """Candidates of each user, best first. `result` is tritonclient's InferResult, `sent` the
     request's tensors. Raises GarbageError.
     """
@@ -44,10 +54,25 @@ def read_answer(
         raise GarbageError(f"source codes {sorted(set(codes.tolist()))} are not all known")
     rows = zip(items.tolist(), scores.tolist(), sources.tolist(), because.tolist(), strict=True)
     histories = sent[HISTORY_ITEMS].tolist()
-    return [
-        _candidates(user, set(history), zip(*row, strict=True))
+    scored = [
+        Scored(_candidates(user, set(history), zip(*row, strict=True)))
         for user, history, row in zip(wanted, histories, rows, strict=True)
     ]
+    if not any(user.with_vector for user in wanted):
+        return scored
+    vectors = _vectors(result, len(wanted))  # (N, dim)
+    return [one._replace(vector=vector) for one, vector in zip(scored, vectors, strict=True)]
+
+
+def _vectors(result: Any, users: int) -> NDArray[np.float32]:
+    described = result.get_output(USER_VECTOR)
+    if described is None:
+        raise GarbageError(f"{USER_VECTOR} is missing")
+    dim = described.shape[-1]
+    vectors = _tensor(result, USER_VECTOR, (users, dim))  # (N, dim)
+    if not np.isfinite(vectors).all():
+        raise GarbageError("a user's vector is not of finite numbers")
+    return vectors
 
 
 def _tensor(result: Any, name: str, shape: tuple[int, int]) -> NDArray[Any]:
@@ -55,8 +80,9 @@ def _tensor(result: Any, name: str, shape: tuple[int, int]) -> NDArray[Any]:
     if described is None:
         raise GarbageError(f"{name} is missing")
     found = (described.datatype, tuple(described.shape))
-    if found != (_DTYPES[name], shape):
-        raise GarbageError(f"{name} is {found}, not {(_DTYPES[name], shape)}")
+    wanted = (_DTYPES.get(name, "FP32"), shape)
+    if found != wanted:
+        raise GarbageError(f"{name} is {found}, not {wanted}")
     try:
         tensor: NDArray[Any] = result.as_numpy(name)
     except ValueError as error:

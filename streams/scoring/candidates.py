@@ -6,6 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.serving import MAX_K
 from schemas.state import UserState
 
@@ -18,7 +21,8 @@ Failure = Literal["deadline", "unavailable"]
 @dataclass(frozen=True)
 class Wanted:
     """One user's share of a request: `k` candidates, none of them in `exclude` (item hashes).
-    `user_id` only says which server the balancing by user takes.
+    `user_id` only says which server the balancing by user takes; `with_vector`, whether the user's
+    own vector is wanted too.
 
     Raises ValueError for a k that the model does not give.
     """
@@ -27,6 +31,7 @@ class Wanted:
     k: int
     exclude: Collection[int] = field(default=())
     user_id: str = ""
+    with_vector: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:
@@ -43,7 +48,10 @@ class Candidate(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A user's candidates, best first; or the reason why there are none."""
+    """A user's candidates, best first; or the reason why there are none. `vector`, (dim,), is where
+    the user lies among the items' texts, if that was wanted.
+    """
 
     candidates: list[Candidate]
     failure: Failure | None = None
+    vector: NDArray[np.float32] | None = None

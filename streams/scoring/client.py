@@ -152,7 +152,7 @@ class Scorer:
             answer = "deadline"
         if isinstance(answer, str):
             return [Scored([], answer)] * len(wanted)
-        return [Scored(candidates) for candidates in answer]
+        return answer
 
 
 def _chunks(of: Sequence[_T]) -> list[Sequence[_T]]:

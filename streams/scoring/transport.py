@@ -6,12 +6,13 @@ Made and used in one event loop. Cancelling a request cancels it at the server t
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tritonclient.grpc import InferInput
+from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from streams.scoring.answers import GarbageError, read_answer
-from streams.scoring.candidates import Candidate, Wanted
+from schemas.serving import USER_VECTOR
+from streams.scoring.answers import OUTPUTS, GarbageError, read_answer
+from streams.scoring.candidates import Scored, Wanted
 from streams.scoring.encode import Tensors
 
 CHANNEL_ARGS = [
@@ -28,8 +29,10 @@ CHANNEL_ARGS = [
 ]
 _RAN_OUT = "StatusCode.DEADLINE_EXCEEDED"
 
-Answer = list[list[Candidate]]
-"""Of each user, best first."""
+Answer = list[Scored]
+"""One of each user; none is a failure."""
+_OUTPUTS = [InferRequestedOutput(name) for name in OUTPUTS]
+_WITH_VECTOR = [*_OUTPUTS, InferRequestedOutput(USER_VECTOR)]
 
 
 class Request(NamedTuple):
@@ -71,6 +74,7 @@ class Transport:
                 self._model,
                 inputs(request.tensors),
                 model_version=request.version,
+                outputs=_WITH_VECTOR if any(u.with_vector for u in request.wanted) else _OUTPUTS,
                 client_timeout=left_s,
                 timeout=int(left_s * 1_000_000),  # us; what waited longer in its queue it drops
             )

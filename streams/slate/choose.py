@@ -1,4 +1,5 @@
-"""One slate, from candidates to places: filter, suppress repeats, diversify, explore, number.
+"""One slate, from candidates to places: filter, suppress repeats, diversify, give new items their
+places, explore, number.
 
 Called by the recommend stage for each recommendation. Pure: the same inputs give the same slate
 in every region. The time is the cause's append time, never a clock's.
@@ -14,6 +15,7 @@ from streams.scoring.candidates import Candidate
 from streams.slate.diversity import spread
 from streams.slate.exploration import RESERVES, explore
 from streams.slate.filters import Items, allowed, excluded
+from streams.slate.new_items import given_places
 from streams.slate.repeats import ignored, moved_down
 
 
@@ -25,6 +27,8 @@ class Policy:
     """The share of slates in which one item is swapped; 0 turns exploration off."""
     category_share: float = 0.5
     """At most this share of a slate is of one category."""
+    new_share: float = 0.1
+    """This share of a slate is for items newer than the release, where there are any."""
 
 
 DEFAULT_POLICY = Policy()
@@ -47,16 +51,18 @@ def choose(
     now_ms: int,
     policy: Policy = DEFAULT_POLICY,
 ) -> list[SlateItem]:
-    """At most `limit` items, best first. `candidates` come best first too; `now_ms` is the append
-    time of the cause.
+    """At most `limit` items, best first. `candidates` come best first too, new items among them;
+    `now_ms` is the append time of the cause.
     """
     known = dict(allowed(candidates, excluded(state), items))
 
     def category(candidate: Candidate) -> str | None:
         return next(iter(known[candidate].categories), None)
 
-    ranked = moved_down(list(known), ignored(state, now_ms), limit)
+    resting = ignored(state, now_ms)
+    ranked = moved_down(list(known), resting, limit)
     ranked = spread(ranked, category, limit, policy.category_share)
+    ranked = given_places(ranked, limit, policy.new_share, resting)
     placed = explore(ranked, limit, policy.explore_rate, recommendation_id)
     return [
         SlateItem(

@@ -1,7 +1,7 @@
 """What every worker knows besides its partitions: who owns what, releases, experiments, items.
 
-Fed from topics that are read in full (streams/lane/whole_topics.py). The recommend stage waits
-for the end of all of them before it opens its first partition.
+Fed from the topics that a stage reads in full (streams/lane/whole_topics.py). It waits for the end
+of all of them before it opens its first partition.
 """
 
 import asyncio
@@ -12,12 +12,19 @@ from confluent_kafka import Message
 
 from schemas.codec import RefusedError
 from schemas.serving import MODEL
-from schemas.topics import EXPERIMENTS, ITEM_UPDATES, MODEL_RELEASES, REGION_OWNERSHIP
+from schemas.topics import (
+    EXPERIMENTS,
+    ITEM_UPDATES,
+    ITEM_VECTORS,
+    MODEL_RELEASES,
+    REGION_OWNERSHIP,
+)
 from streams import metrics
 from streams.catalogue.experiments import Experiments
 from streams.catalogue.items import Catalogue
 from streams.catalogue.releases import Releases
 from streams.catalogue.served_items import ServedItems
+from streams.catalogue.vectors import Vectors, Version
 from streams.lane.errors import DeadlineError, Fatal
 from streams.lane.whole_topics import WholeTopics
 from streams.region.copies import Copy
@@ -43,7 +50,8 @@ class Known:
         self.releases = Releases()
         self.experiments = Experiments()
         self.catalogue = Catalogue()
-        self._served = ServedItems(self.catalogue, self.releases, settings.region)
+        self.vectors = Vectors(settings.new_items)
+        self.served = ServedItems(self.catalogue, self.releases, settings.region)
         self._origin_of: dict[str, str] = {}
         self._apply_to: dict[str, Callable[[Copy], None]] = {}
         sinks = {
@@ -51,6 +59,7 @@ class Known:
             MODEL_RELEASES.name: self.releases.apply,
             EXPERIMENTS.name: self.experiments.apply,
             ITEM_UPDATES.name: self.catalogue.apply,
+            ITEM_VECTORS.name: self.vectors.apply,
         }
         for topic in node.reads_in_full:
             if topic.name in sinks:
@@ -71,7 +80,7 @@ class Known:
                 f" {_READ_DEADLINE_S:.0f} s"
             ) from None
         log.info("read to their ends: %s", ", ".join(self._apply_to))
-        await self._served.refresh()
+        await self.served.refresh()
         self._report()
         self._refreshing = asyncio.create_task(self._refresh())
 
@@ -115,17 +124,20 @@ class Known:
         """Release tables lie in files, perhaps far away; a failed load is tried again."""
         while True:
             await asyncio.sleep(_REFRESH_S)
-            await self._served.refresh()
+            await self.served.refresh()
             self._report()
 
     def _report(self) -> None:
         region = self._settings.region
-        for origin in self._regions:
+        for origin in self._regions if REGION_OWNERSHIP.name in self._apply_to else ():
             metrics.OWNED_EPOCH.labels(origin).set(self.epoch(origin) or 0)
         available, withdrawn = self.catalogue.counts()
         metrics.CATALOGUE_ITEMS.labels("yes").set(available)
         metrics.CATALOGUE_ITEMS.labels("no").set(withdrawn)
         metrics.SERVED_VERSION.clear()
+        metrics.NEW_ITEMS.clear()
         served = self.releases.served(MODEL, region)
         if served is not None:
             metrics.SERVED_VERSION.labels(MODEL, served.version).set(1)
+            new = self.vectors.count(Version(MODEL, served.version))
+            metrics.NEW_ITEMS.labels(served.version).set(new)

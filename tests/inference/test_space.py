@@ -94,7 +94,7 @@ def test_a_release_carries_it_and_gives_it_back(tmp_path):
     encoder = load_encoder_of(folder / TEXT)
     check_vectors(folder / TEXT, said.vectors, encoder.encode(said.texts).numpy(), "this process")
     another = load_encoder("hashed").encode(said.texts).numpy()
-    with pytest.raises(GoldenError, match=r"this one does not reproduce the vectors of 1/text\.npz"):
+    with pytest.raises(GoldenError, match=r"this one does not reproduce .* 1/text\.npz"):
         check_vectors(folder / TEXT, said.vectors, another, "this one")
 
 

@@ -103,7 +103,7 @@ def test_triton_answers_as_the_model_does(
 
     async def test(scorer: Scorer) -> None:
         scored = await scorer.score(wanted, version, LONG_MS)
-        for row, (user, (candidates, failure)) in enumerate(zip(wanted, scored, strict=True)):
+        for row, (user, (candidates, failure, _)) in enumerate(zip(wanted, scored, strict=True)):
             assert failure is None
             there = tensors[ITEMS][row][: user.k] != 0
             scores = tensors[SCORES][row][: user.k][there]
@@ -134,7 +134,7 @@ def test_a_stopped_triton_is_unavailable_and_found_again(
         try:
             for _ in range(10):
                 scored = await scorer.score(users(40), version, LONG_MS)
-                assert {failure for _, failure in scored} == {"unavailable"}
+                assert {one.failure for one in scored} == {"unavailable"}
         finally:
             await asyncio.to_thread(triton.start)
         await asyncio.to_thread(load, triton.grpc_url, [version], model=MODEL)
@@ -151,9 +151,9 @@ def test_a_paused_triton_costs_the_deadline_at_most_and_is_found_again(
         triton.pause()
         try:
             failures = [
-                failure
+                one.failure
                 for _ in range(20)
-                for _, failure in await scorer.score(users(1), version, SHORT_MS)
+                for one in await scorer.score(users(1), version, SHORT_MS)
             ]
         finally:
             triton.resume()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from schemas.serving import BECAUSE, ITEMS, MAX_USERS, SCORES, SOURCE_CODES
+from schemas.serving import BECAUSE, ITEMS, MAX_USERS, SCORES, SOURCE_CODES, USER_VECTOR
 from schemas.state import EMPTY
 from streams.scoring.candidates import Candidate, Scored, Wanted
 from streams.scoring.circuit import FAILURES_TO_OPEN
@@ -57,7 +57,7 @@ def test_candidates_come_back_in_the_order_of_the_users() -> None:
 
     async def test(scorer: Scorer) -> None:
         scored = await scorer.score(users, "4", LONG_MS)
-        for user, (candidates, failure) in zip(users, scored, strict=True):
+        for user, (candidates, failure, _) in zip(users, scored, strict=True):
             assert failure is None
             assert len(candidates) == user.k
             assert not {candidate.item for candidate in candidates} & set(user.exclude)
@@ -77,6 +77,47 @@ def test_sources_and_reasons_are_read() -> None:
     with_server(MisbehavingTriton(), test)
 
 
+def test_a_users_vector_comes_where_it_is_wanted() -> None:
+    vectors = np.eye(2, 3, dtype=np.float32)
+    server = MisbehavingTriton(lambda answer: answer | {USER_VECTOR: vectors})
+    wanting = Wanted(EMPTY, 1, with_vector=True)
+
+    async def test(scorer: Scorer) -> None:
+        for ann, bob in (
+            await scorer.score([wanting, wanting], "1", LONG_MS),
+            await scorer.score([wanting, Wanted(EMPTY, 1)], "1", LONG_MS),
+        ):
+            assert ann.vector is not None
+            assert bob.vector is not None
+            np.testing.assert_array_equal([ann.vector, bob.vector], vectors)
+        assert (await scorer.score([Wanted(EMPTY, 1)], "1", LONG_MS))[0].vector is None
+
+    with_server(server, test)
+    wanted = [{output.name for output in request.outputs} for request in server.requests]
+    assert [USER_VECTOR in outputs for outputs in wanted] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        None,
+        np.zeros((2, 3), np.float32),
+        np.zeros((1, 3), np.float64),
+        np.full((1, 3), np.nan, np.float32),
+        np.zeros(1, np.float32),
+    ],
+)
+def test_a_vector_that_cannot_be_one_is_garbage(vectors: np.ndarray | None) -> None:
+    def misbehave(answer: Answer) -> Answer:
+        return answer if vectors is None else answer | {USER_VECTOR: vectors}
+
+    async def test(scorer: Scorer) -> None:
+        scored = await scorer.score([Wanted(EMPTY, 1, with_vector=True)], "1", LONG_MS)
+        assert scored == FAILED
+
+    with_server(MisbehavingTriton(misbehave), test)
+
+
 def test_requests_of_one_call_overlap_within_the_bound() -> None:
     both = asyncio.Barrier(2)
     now, most = 0, 0
@@ -91,7 +132,7 @@ def test_requests_of_one_call_overlap_within_the_bound() -> None:
 
     async def test(scorer: Scorer) -> None:
         scored = await scorer.score([Wanted(EMPTY, 1)] * (6 * MAX_USERS), "1", LONG_MS)
-        assert all(failure is None for _, failure in scored)
+        assert all(failure is None for _, failure, _ in scored)
 
     with_server(MisbehavingTriton(wait_for_another), test, in_flight=2)
     assert most == 2
@@ -278,7 +319,7 @@ def test_late_users_are_scored_in_full_requests_and_few_at_once() -> None:
         users = [Wanted(EMPTY, 1)] * (4 * LATE_IN_FLIGHT * MAX_USERS)
         calls = (scorer.score_late(users, "1", LONG_MS, LONG_MS) for _ in range(2))
         for scored in await asyncio.gather(*calls):
-            assert all(failure is None for _, failure in scored)
+            assert all(failure is None for _, failure, _ in scored)
 
     with_server(server, test)
     assert most == LATE_IN_FLIGHT
@@ -311,7 +352,7 @@ def test_more_late_users_than_there_is_time_for_blame_nobody() -> None:
         await scorer.score([ANN], "1", LONG_MS)  # connected
         users = [ANN] * (20 * MAX_USERS)
         scored = await scorer.score_late(users, "1", SHORT_MS, LONG_MS)
-        failures = [failure for _, failure in scored]
+        failures = [failure for _, failure, _ in scored]
         begun = failures.count(None)
         assert 0 < begun < len(users)
         assert failures == [None] * begun + ["deadline"] * (len(users) - begun), "in their order"
