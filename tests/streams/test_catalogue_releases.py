@@ -12,7 +12,7 @@ import pytest
 from schemas.codec import Reason, RefusedError
 from schemas.control import Canary, ModelRelease, Served
 from schemas.identifiers import item_hash
-from schemas.releases import ITEMS, MANIFEST, Manifest, ReleaseItem, Training
+from schemas.releases import ITEMS, MANIFEST, Manifest, ReleaseItem, TextSpace, Training
 from streams.catalogue.items import Catalogue
 from streams.catalogue.release_items import ReleaseError, newest_version, read_release_items
 from streams.catalogue.releases import Releases
@@ -47,7 +47,7 @@ def of(*records: ModelRelease) -> Releases:
     return releases
 
 
-def written(root: Path, version: str, *names: str) -> str:
+def written(root: Path, version: str, *names: str, space: TextSpace | None = None) -> str:
     """A release folder with an item table; the hash of its manifest."""
     folder = root / version
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,6 +63,7 @@ def written(root: Path, version: str, *names: str) -> str:
             ),
             metrics={},
             files={ITEMS: hashlib.sha256(table).hexdigest()},
+            text=space,
         )
     )
     (folder / ITEMS).write_bytes(table)

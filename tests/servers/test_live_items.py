@@ -1,0 +1,170 @@
+"""An item that comes after the release is recommended by its text within seconds, and goes as fast.
+
+Under load, with two workers and two Tritons, one of which dies and comes back in between.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tritonclient import grpc
+
+from inference import releases
+from inference.training import train
+from infra import control
+from infra import releases as commands
+from infra.local.home import Home
+from schemas.items import ItemVector, vector_key
+from schemas.recommendations import Recommendation
+from schemas.serving import ENCODER, MODEL
+from schemas.topics import ITEM_UPDATES, ITEM_VECTORS, RECOMMENDATIONS, USER_EVENTS
+from streams.catalogue.vectors import NO_VECTORS
+from streams.settings import Settings
+from streams.slate.new_items import SOURCE
+from tests.inference.logs import described_chains
+from tests.servers.conftest import PARTITIONS, RunningKafka, RunningTriton
+from tests.servers.workers import Log, Worker, event, item, own, produce, recommendations, until
+
+FILMS = 40
+DEADLINE_MS = 30_000
+"""Long: what is tested is what a slate holds, on cores that others keep busy."""
+_EVERY_S = 0.2
+_ENOUGH = 8
+"""Slates in a row that show what holds now: both workers, and partitions of each."""
+
+
+class Shop:
+    """A new person clicks now and then, and is answered by whichever worker has the partition."""
+
+    def __init__(self, kafka: str, tritons: tuple[str, ...], home: Home) -> None:
+        self.kafka = kafka
+        self.settings = Settings(kafka=kafka, partitions=PARTITIONS, triton=tritons)
+        self.home = home
+        self.answers = Log(kafka, RECOMMENDATIONS.name)
+        self.asked: list[str] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._click)
+
+    def _click(self) -> None:
+        while not self._stopping.wait(_EVERY_S):
+            number = len(self.asked)
+            name = f"person-{number}"
+            value = event(f"click-{number}", user_id=name, item_id=f"i{number % FILMS}")
+            produce(self.kafka, USER_EVENTS.name, value, key=name, partitioner="murmur2_random")
+            self.asked.append(f"click-{number}")
+
+    def open(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self.answers.close()
+
+    def sell(self, item_id: str, **fields: object) -> float:
+        """When it was said."""
+        produce(self.kafka, ITEM_UPDATES.name, item(item_id, **fields), key=item_id)
+        return time.monotonic()
+
+    def newest(self) -> list[Recommendation]:
+        """The slates of those who asked last, who each are somebody else."""
+        number = {event_id: n for n, event_id in enumerate(self.asked)}
+        found = [r for r in recommendations(self.answers) if r.cause.event_id in number]
+        return sorted(found, key=lambda r: number[r.cause.event_id])[-_ENOUGH:]
+
+    def shows(self, item_id: str) -> bool:
+        """Whether it stands in all of the newest slates."""
+        slates = [{one.item_id: one for one in slate.items} for slate in self.newest()]
+        return len(slates) == _ENOUGH and all(item_id in slate for slate in slates)
+
+    def hides(self, item_id: str) -> bool:
+        slates = self.newest()
+        return all(one.item_id != item_id for slate in slates for one in slate.items)
+
+
+@pytest.fixture
+def shop(
+    fresh_kafka: RunningKafka,
+    triton: RunningTriton,
+    second_triton: RunningTriton,
+    start_worker: Callable[..., Worker],
+    tmp_path: Path,
+) -> Iterator[Shop]:
+    home = Home(triton.home.root, triton.home.tools, tmp_path / "releases")
+    tritons = triton.grpc_url, second_triton.grpc_url
+    made = Shop(fresh_kafka.bootstrap, tritons, home)
+    own(fresh_kafka.bootstrap)
+    fitted = train(described_chains(users=60, items=FILMS, length=12), text="hashed")
+    for number in range(FILMS):
+        made.sell(f"i{number}")
+    releases.write(fitted, home.releases, {})
+    commands.publish(made.settings, home, home.releases / MODEL / "1")
+    given = {"triton": ",".join(tritons), "score_deadline_ms": DEADLINE_MS}
+    for stage in ("recommend", "recommend", "catalogue"):
+        start_worker(stage, **given)
+    made.open()
+    yield made
+    made.close()
+    for server in (triton, second_triton):
+        with closing(grpc.InferenceServerClient(server.grpc_url)) as client:
+            client.unload_model(MODEL)
+            client.unload_model(ENCODER)
+    for model in (MODEL, ENCODER):
+        shutil.rmtree(triton.repository / model)
+
+
+def test_an_item_comes_by_its_text_and_goes_while_a_triton_dies(
+    shop: Shop, second_triton: RunningTriton
+) -> None:
+    until("people are answered", lambda: len(shop.newest()) == _ENOUGH)
+    assert {slate.made_from.vectors for slate in shop.newest()} == {NO_VECTORS}
+
+    said = shop.sell("first", title="red violin trumpet garden")
+    until("all are shown the first", lambda: shop.shows("first"))
+    print(f"the first stood in the newest {_ENOUGH} slates after {time.monotonic() - said:.1f} s")
+    slates = shop.newest()
+    shown = [one for slate in slates for one in slate.items if one.item_id == "first"]
+    assert {one.source for one in shown} == {SOURCE}
+    assert len({slate.made_from.vectors for slate in slates} - {NO_VECTORS}) == 1
+
+    second_triton.kill()
+    said = shop.sell("first", title="First", available=False)
+    until("nobody is shown the first", lambda: shop.hides("first"))
+    print(f"withdrawn, it was in none of them after {time.monotonic() - said:.1f} s")
+    shop.sell("second", title="blue mower shampoo bow")
+    until("all are shown the second", lambda: shop.shows("second"))
+
+    second_triton.start()
+    now = control.releases(shop.settings).served(MODEL, shop.settings.region)
+    assert now is not None
+    commands.bring_back(shop.settings, shop.home, MODEL, now)
+    shop.sell("third", title="green nail violin")
+    until("the third has its place", lambda: _vectors(shop).keys() == {"second", "third"})
+    until("all are shown one of them", lambda: shop.shows("second") or shop.shows("third"))
+    assert len({slate.made_from.vectors for slate in shop.newest()}) == 1
+
+    answers = list(recommendations(shop.answers))
+    assert {slate.fallback for slate in answers} == {None}
+    new = [[one for one in slate.items if one.source == SOURCE] for slate in answers]
+    assert max(map(len, new)) == 1
+
+
+def _vectors(shop: Shop) -> dict[str, ItemVector]:
+    """What is on the topic now; each was made once."""
+    log = Log(shop.kafka, ITEM_VECTORS.name)
+    found: dict[str, ItemVector] = {}
+    made: dict[str, int] = {}
+    for record in log.read():
+        name = (record.key() or b"").decode().removeprefix(vector_key(MODEL, "1", ""))
+        if (value := record.value()) is None:
+            found.pop(name, None)
+        else:
+            found[name] = ItemVector.decode(value)
+            made[name] = made.get(name, 0) + 1
+    log.close()
+    assert set(made.values()) <= {1}
+    return found
