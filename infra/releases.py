@@ -23,6 +23,7 @@ from inference.releases import (
     manifest_hash_of,
     verify,
     versions,
+    with_text,
 )
 from inference.releases.store import fetch, hash_at, put, url_of
 from infra import control, served, triton_models
@@ -194,9 +195,10 @@ def _prove(server: str, home: Home, model: str, version: str, kept: tuple[str, .
         if version not in triton_models.loaded(server, model).versions:
             load(server, {*kept, version}, model=model)
         check_golden(server, home.triton / model / version, version, model=model)
-        if version not in triton_models.loaded(server, ENCODER).versions:
-            load_encoders(server, home.triton, {*kept, version})
-        check_encoder(server, home.triton, version)
+        if with_text(home.triton, [version]):
+            if version not in triton_models.loaded(server, ENCODER).versions:
+                load_encoders(server, home.triton, {*kept, version})
+            check_encoder(server, home.triton, version)
     except InferenceError:
         if kept and version not in kept:
             load(server, kept, model=model)

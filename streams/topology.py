@@ -4,6 +4,7 @@
                 ──► recommend ──► recommendations, user-events.dead-letter, user-state.changelog,
                               state-digests
     item-updates ─► catalogue ──► item-vectors, user-events.dead-letter
+                              (texts of new items go through Triton's encoder)
     every topic ──► archive ────► ClickHouse
 
 Each stage is a consumer group of its own and runs in workers of its own. An event goes through

@@ -48,6 +48,13 @@ class FittedSpace:
     says: TextSpace
 
 
+def can_be_fitted(log: Interactions) -> bool:
+    """Whether something is said of the items, and somebody has one to hold out."""
+    positive = log.positive()
+    often = np.bincount(positive.user, minlength=1)  # (users,)
+    return bool(often.max() > 2 and any(texts_of(positive)))
+
+
 def fit_space(
     log: Interactions, known: NDArray[np.int64], judged: Model, name: EncoderName, seed: int = 0
 ) -> FittedSpace:

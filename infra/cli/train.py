@@ -9,6 +9,7 @@ import typer
 from inference.data import Interactions
 from inference.evaluation import evaluate
 from inference.evaluation.evaluate import Sequential
+from inference.models.text import EncoderName
 from inference.releases import write
 from inference.training import train as fit
 from inference.training.blend import (
@@ -17,6 +18,7 @@ from inference.training.blend import (
     fit_whole_with_transformer,
     with_transformer,
 )
+from inference.training.space import can_be_fitted
 from inference.training.train import Fit
 from infra.cli.datasets import Data, Dataset, Until, read_log
 from infra.cli.encoders import encoder_named
@@ -25,6 +27,8 @@ from infra.cli.moments import moment_ms
 from infra.cli.printing import print_json, tell
 from infra.cli.region import local_settings
 from schemas.serving import MODEL
+
+_NO_TEXT = "none"
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -48,14 +52,14 @@ def train(  # noqa: PLR0913 - each is an option of the command
         str | None,
         typer.Option(
             help="have new items recommended without a new release, by their text: bert (English), "
-            "universal (16 languages), hashed (words as they stand; costs next to nothing)"
+            "universal (16 languages), hashed (words as they stand; the default where the data set "
+            "has texts), none"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="of the transformer; recorded in the release")] = 0,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """Fit the blend and write it as a release; `tidemill release` serves it."""
-    encoder = None if text is None else encoder_named(text, "--text")
     home = local_settings().place
     log = read_log(dataset, data, home)
     until_ms = None if until is None else moment_ms(log, until)
@@ -70,6 +74,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
         blend = partial(
             fit_whole_with_transformer, parts=parts, seed=seed, checkpoint=kept, report=say
         )
+    encoder = _encoder(text, known)  # before anything takes time
     metrics = _metrics(known, parts, sequential) if measure else {}
     fitted = fit(log, until_ms=until_ms, fit=blend, seed=seed, text=encoder)
     folder = write(fitted, home.releases, metrics)
@@ -90,9 +95,18 @@ def train(  # noqa: PLR0913 - each is an option of the command
         f"{len(fitted.items)} items, {', '.join(training.parts)} fitted in "
         f"{training.seconds:.1f} s"
     )
+    if fitted.text is not None:
+        tell(f"items that come later are placed by their text ({fitted.text.says.encoder})")
     if metrics:
         tell(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     tell(f"{MODEL} {folder.name} is in {folder}; `tidemill release` serves it")
+
+
+def _encoder(text: str | None, known: Interactions) -> EncoderName | None:
+    """Where nobody asked for one, the one that costs next to nothing, if it can do anything."""
+    if text is None:
+        return "hashed" if can_be_fitted(known) else None
+    return None if text == _NO_TEXT else encoder_named(text, "--text")
 
 
 def _parts(without: Sequence[str]) -> tuple[str, ...]:

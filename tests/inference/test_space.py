@@ -13,7 +13,7 @@ from inference.models.text import load_encoder
 from inference.models.text_file import check_vectors, load_encoder_of, load_said, load_space
 from inference.releases import golden
 from inference.training import train
-from inference.training.space import logistic
+from inference.training.space import can_be_fitted, logistic
 from schemas.items import item_text
 from schemas.releases import TEXT
 from schemas.serving import HISTORY_ITEMS, SCORES
@@ -105,9 +105,12 @@ def test_a_release_without_texts_is_what_it_was(tmp_path):
 
 
 def test_items_without_text_or_users_without_enough_items_are_told():
+    assert can_be_fitted(LOG)
+    assert not can_be_fitted(chains())
     with pytest.raises(DataError, match="says nothing of its items"):
         train(chains(), text="hashed")
     short = replace(log_of({"ann": "a b", "bob": "b a"}), titles=("one", "two"))
+    assert not can_be_fitted(short)
     with pytest.raises(DataError, match="three interactions"):
         train(short, text="hashed")
 

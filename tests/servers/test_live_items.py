@@ -118,14 +118,14 @@ def shop(
 
 
 def test_an_item_comes_by_its_text_and_goes_while_a_triton_dies(
-    shop: Shop, second_triton: RunningTriton
+    shop: Shop, second_triton: RunningTriton, record_property: Callable[[str, object], None]
 ) -> None:
     until("people are answered", lambda: len(shop.newest()) == _ENOUGH)
     assert {slate.made_from.vectors for slate in shop.newest()} == {NO_VECTORS}
 
     said = shop.sell("first", title="red violin trumpet garden")
     until("all are shown the first", lambda: shop.shows("first"))
-    print(f"the first stood in the newest {_ENOUGH} slates after {time.monotonic() - said:.1f} s")
+    record_property("seconds_until_shown", time.monotonic() - said)
     slates = shop.newest()
     shown = [one for slate in slates for one in slate.items if one.item_id == "first"]
     assert {one.source for one in shown} == {SOURCE}
@@ -134,7 +134,7 @@ def test_an_item_comes_by_its_text_and_goes_while_a_triton_dies(
     second_triton.kill()
     said = shop.sell("first", title="First", available=False)
     until("nobody is shown the first", lambda: shop.hides("first"))
-    print(f"withdrawn, it was in none of them after {time.monotonic() - said:.1f} s")
+    record_property("seconds_until_gone", time.monotonic() - said)
     shop.sell("second", title="blue mower shampoo bow")
     until("all are shown the second", lambda: shop.shows("second"))
 
