@@ -7,7 +7,8 @@ batches and so are pushed away more often: what is learnt is how much likelier t
 go together, not how usual they are. First the head alone learns, which costs next to nothing, then
 the tower's upper layers with it; what is below them is computed once.
 
-The same log, texts and seed give the same encoder. Called by the cold-start evaluation.
+The same log, texts and seed give the same encoder. Called by the cold-start evaluation and for
+what a release ships (`space`).
 """
 
 import time

@@ -7,16 +7,21 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from schemas.codec import encode
 from schemas.control import ModelRelease, Ownership, Served
 from schemas.events import Click
 from schemas.identifiers import item_hash
+from schemas.items import ItemVector, text_hash, vector_key
 from schemas.recommendations import AnswerHeaders, Recommendation
+from schemas.releases import TextSpace
 from schemas.serving import MODEL
 from schemas.state import EMPTY
-from schemas.topics import ITEM_UPDATES, MODEL_RELEASES, REGION_OWNERSHIP
+from schemas.topics import ITEM_UPDATES, ITEM_VECTORS, MODEL_RELEASES, REGION_OWNERSHIP
+from streams.catalogue.release_items import release_items
+from streams.catalogue.vectors import NO_VECTORS, Version
 from streams.lane.contract import Run
 from streams.lane.forwarding import partition_of
 from streams.region.copies import Copy
@@ -30,6 +35,7 @@ from streams.stages.known import Known
 from streams.state.fold import fold
 from streams.state.store import Store
 from streams.topology import RECOMMEND
+from tests.streams.control_copies import copy_of
 from tests.streams.records import FakeRecord
 
 SETTINGS = Settings(peers=("west",))
@@ -175,6 +181,59 @@ def test_who_has_no_history_is_cold_and_costs_no_request(answers: Answers) -> No
     assert recommendation(found).fallback == "cold_user"
     assert recommendation(found).model is None
     assert not scorer.asked
+
+
+class NearTheEast(SilentTriton):
+    """The model finds nothing, and says where users lie if that is wanted."""
+
+    async def score(self, wanted: Any, *_: Any) -> list[Scored]:
+        east = np.array([1, 0], np.float32)
+        return [Scored([], vector=east if one.with_vector else None) for one in wanted]
+
+
+def selling(known: Known, *items: str, space: TextSpace | None) -> None:
+    """Items that version 1 does not know, with a vector each."""
+    known.catalogue.use_releases([release_items(MODEL, "1", "digest", [], space)])
+    for offset, item in enumerate(items):
+        update = {"item_id": item, "title": item, "at_ms": 1}
+        known.catalogue.apply(
+            copy_of(msgspec.json.encode(update), key=item, topic=ITEM_UPDATES.name, offset=offset)
+        )
+        vector = ItemVector(text_hash(item), (1.0, 0.0)).encode()
+        known.vectors.apply(
+            copy_of(vector, key=vector_key(MODEL, "1", item), topic=ITEM_VECTORS.name)
+        )
+
+
+def test_items_newer_than_the_release_are_compared_with_the_user(answers: Answers) -> None:
+    known = knowing("east")
+    selling(known, "new", space=TextSpace(encoder="hashed", dim=2, slope=2.0, offset=-0.5))
+    (found,) = answers(known, NearTheEast(), [click("a")]).answers
+    (item,) = recommendation(found).items
+    assert (item.item_id, item.score, item.source) == ("new", 1.5, "new")
+    assert recommendation(found).fallback is None
+    vectors = recommendation(found).made_from.vectors
+    assert vectors == known.vectors.digest(Version(MODEL, "1")) != NO_VECTORS
+
+
+@pytest.mark.parametrize("space", [None, TextSpace(encoder="hashed", dim=3, slope=1.0, offset=0.0)])
+def test_without_a_space_for_them_nothing_is_asked_and_nothing_shown(
+    space: TextSpace | None, answers: Answers
+) -> None:
+    known = knowing("east")
+    selling(known, "new", space=space)
+    (found,) = answers(known, NearTheEast(), [click("a")]).answers
+    assert not recommendation(found).items
+    assert recommendation(found).made_from.vectors == NO_VECTORS
+
+
+def test_a_fallback_is_made_from_no_vectors(answers: Answers) -> None:
+    known = knowing("east")
+    selling(known, "new", space=TextSpace(encoder="hashed", dim=2, slope=2.0, offset=0.0))
+    (found,) = answers(known, SilentTriton(), [click("a")]).answers
+    assert recommendation(found).fallback == "deadline"
+    assert [item.source for item in recommendation(found).items] == ["popular"]
+    assert recommendation(found).made_from.vectors == NO_VECTORS
 
 
 def test_a_sample_is_the_slate_that_would_have_been_published(answers: Answers) -> None:
