@@ -48,7 +48,7 @@ class _Vector(NamedTuple):
 
 
 class Vectors:
-    """At most `most` of a version: the stage that writes them keeps to it, so more is a mistake."""
+    """Never more than `most` of a version; the stage that writes them keeps well below."""
 
     def __init__(self, most: int) -> None:
         self._most = most

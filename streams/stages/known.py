@@ -50,7 +50,8 @@ class Known:
         self.releases = Releases()
         self.experiments = Experiments()
         self.catalogue = Catalogue()
-        self.vectors = Vectors(settings.new_items)
+        # A vector may come before the null that makes room for it, from another partition.
+        self.vectors = Vectors(2 * settings.new_items)
         self.served = ServedItems(self.catalogue, self.releases, settings.region)
         self._origin_of: dict[str, str] = {}
         self._apply_to: dict[str, Callable[[Copy], None]] = {}

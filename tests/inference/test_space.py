@@ -84,16 +84,19 @@ def test_what_tells_hits_and_misses_apart_without_fail_has_a_finite_slope():
     assert offset < 0
 
 
-def test_a_release_carries_it_and_gives_it_back(tmp_path):
-    folder = releases.write(FITTED, tmp_path, {})
+@pytest.mark.parametrize("name", ["hashed", "bert"])
+def test_a_release_carries_it_and_gives_it_back(name, tmp_path):
+    fitted = FITTED if name == "hashed" else train(LOG, text=name)
+    folder = releases.write(fitted, tmp_path, {})
     manifest = releases.verify(folder)
-    assert manifest.text == FITTED.text.says
-    request = golden.golden_request(FITTED)
+    assert manifest.text == fitted.text.says
+    assert (folder / TEXT).stat().st_size < 2_000_000  # the tower stays in its wheel
+    request = golden.golden_request(fitted)
     space, said = load_space(folder / TEXT), load_said(folder / TEXT)
     check_vectors(folder / TEXT, said.users, space.users(request), "this process")
     encoder = load_encoder_of(folder / TEXT)
     check_vectors(folder / TEXT, said.vectors, encoder.encode(said.texts).numpy(), "this process")
-    another = load_encoder("hashed").encode(said.texts).numpy()
+    another = load_encoder(name).encode(said.texts).numpy()
     with pytest.raises(GoldenError, match=r"this one does not reproduce .* 1/text\.npz"):
         check_vectors(folder / TEXT, said.vectors, another, "this one")
 
