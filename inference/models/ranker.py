@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inference.models.answer import read_tensors
 from inference.models.blend import Blend
+from inference.models.threads import one_thread
 from inference.models.vocabulary import to_images
 
 _PULL = 1e-3
@@ -50,12 +51,8 @@ def fit_ranker(blend: Blend, asked: Asked) -> Tensor:
         lost.backward()  # type: ignore[no-untyped-call]
         return lost
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # on busy cores threads only wait for each other
-    try:
+    with one_thread():
         search.step(loss)  # type: ignore[no-untyped-call]
-    finally:
-        torch.set_num_threads(threads)
     return root.detach().square().float()
 
 

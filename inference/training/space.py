@@ -23,6 +23,7 @@ from inference.models.answer import Model, answer
 from inference.models.requests import request_of
 from inference.models.space import Space
 from inference.models.text import EncoderName, TextEncoder, Texts, load_encoder
+from inference.models.threads import one_thread
 from inference.models.vocabulary import to_hashes
 from inference.training.text import TextSettings, fine_tune
 from schemas.releases import TextSpace
@@ -69,12 +70,14 @@ def fit_space(
     encoder = load_encoder(name)
     texts = Texts(encoder, words)
     # Only the head: what is below stays what its package has, and need not be shipped.
-    fine_tune(encoder, held.fit, texts, TextSettings(steps=0), seed=seed)
+    with one_thread():
+        fine_tune(encoder, held.fit, texts, TextSettings(steps=0), seed=seed)
     with torch.no_grad():
         vectors = encoder.directed(texts.pooled(encoder))[texts.of_item][known]  # (items, dim)
     silent = torch.tensor([not words[item] for item in known])  # (items,)
     space = Space(log.item_hashes[known], vectors.masked_fill(silent[:, None], 0)).eval()
-    slope, offset = _scale(held, judged, space, seed)
+    with one_thread():
+        slope, offset = _scale(held, judged, space, seed)
     says = TextSpace(encoder=name, dim=space.dim, slope=slope, offset=offset)
     return FittedSpace(encoder, space, says)
 
