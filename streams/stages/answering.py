@@ -26,11 +26,9 @@ from schemas.recommendations import (
     Recommendation,
     SlateItem,
 )
-from schemas.releases import TextSpace
 from schemas.serving import MODEL
 from schemas.state import UserState
 from schemas.topics import RECOMMENDATIONS
-from streams.catalogue.vectors import NO_VECTORS, Held, Version
 from streams.lane.contract import Produced
 from streams.scoring.candidates import Candidate, Scored, Wanted
 from streams.scoring.client import Scorer
@@ -38,17 +36,16 @@ from streams.scoring.fallback import popular_candidates
 from streams.settings import Settings
 from streams.slate.choose import DEFAULT_POLICY, candidates_wanted, choose
 from streams.slate.filters import excluded
-from streams.slate.new_items import by_score, new_candidates
+from streams.slate.new_items import by_score
 from streams.stages.asks import Ask
 from streams.stages.deadlines import Deadlines
 from streams.stages.known import Known
 from streams.stages.late import Late, Planned
+from streams.stages.new_items import NewItems
 from streams.state.digests import state_digest
 from streams.state.fold import FOLD_DIGEST
 
 _SCHEMA = schema_header("recommendation")
-_NEW_WANTED = 20
-"""New items beside the model's candidates: some of them were shown a moment ago."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -95,6 +92,7 @@ class Answering:
     def __init__(self, settings: Settings, known: Known, scorer: Scorer) -> None:
         self._settings = settings
         self._known = known
+        self._new_items = NewItems(known, settings.new_share)
         self._policy = replace(DEFAULT_POLICY, new_share=settings.new_share)
         self._deadlines = Deadlines(settings, scorer)
 
@@ -151,7 +149,7 @@ class Answering:
                 candidates_wanted(limit),
                 excluded(state),
                 event.user_id,
-                with_vector=self._new_items(version) is not None,
+                with_vector=self._new_items.are_there(version),
             ),
             limit=limit,
             version=version,
@@ -206,12 +204,12 @@ class Answering:
         fallback, candidates = self._or_fallback(plan, scored)
         identity = recommendation_id(event.user_id, event.event_id, event.surface)
         version = None if fallback else plan.version
-        new, vectors = self._new_candidates(plan, scored)
+        new = self._new_items.choose(plan, scored)
         return _Slate(
             identity,
             choose(
                 recommendation_id=identity,
-                candidates=by_score(candidates, new),
+                candidates=by_score(candidates, new.candidates),
                 state=state,
                 items=self._known.catalogue,
                 limit=plan.limit,
@@ -224,27 +222,10 @@ class Answering:
             MadeFrom(
                 state=state_digest(state),
                 catalogue=catalogue,
-                vectors=vectors,
+                vectors=new.digest,
                 fold=FOLD_DIGEST,
             ),
         )
-
-    def _new_candidates(self, plan: Planned, scored: Scored) -> tuple[list[Candidate], str]:
-        """Beside the model's own, and the digest of what they were chosen from."""
-        found = self._new_items(plan.version)
-        if scored.vector is None or found is None or plan.version is None:
-            return [], NO_VECTORS
-        held, space = found
-        candidates = new_candidates(held, scored.vector, space, plan.wanted.exclude, _NEW_WANTED)
-        return candidates, self._known.vectors.digest(Version(MODEL, plan.version))
-
-    def _new_items(self, version: str | None) -> tuple[Held, TextSpace] | None:
-        """Those that a version can be given, and its scale; None where there are none."""
-        release = None if version is None else self._known.catalogue.release(version)
-        if release is None or release.space is None or self._settings.new_share == 0:
-            return None
-        held = self._known.vectors.held(Version(MODEL, release.version), release.space.dim)
-        return None if held is None else (held, release.space)
 
     def _or_fallback(
         self, plan: Planned, scored: Scored
