@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from infra.clickhouse import files, migrate
+from infra.clickhouse.training_set import Span, descriptions, read_shard
 from schemas.codec import encode
 from schemas.control import Ownership, PastEpoch
 from schemas.recommendations import AnswerHeaders, Cause
@@ -200,6 +201,76 @@ class ArchiveContract:
             assert [tuple(row) for row in database.execute("SELECT item_id, title FROM items")] == [
                 ("item-1", "second of the same millisecond")
             ]
+
+    def test_a_training_set_is_read_in_parts_that_have_no_user_in_common(
+        self, database: Database
+    ) -> None:
+        now_ms = database.now_ms
+        done = [
+            records.event(
+                now_ms - 1_000 + n, user_id=f"user-{n % 7}", event_id=f"event-{n}", item_id=f"i{n}"
+            )
+            for n in range(40)
+        ]
+        looked = {"kind": "impression", "recommendation_id": "r", "epoch": 1, "position": 0}
+        ignored = [
+            records.event(now_ms, event_id="looked", **looked),
+            records.event(now_ms, event_id="asked", kind="search", query="shoes"),
+        ]
+        for _ in range(2):
+            database.archive([*done, *ignored])
+        whole = read_shard(database.execute, 0, 1, Span())
+        assert [event.item for event in whole] == [f"i{n}" for n in range(40)]
+        parts = [read_shard(database.execute, shard, 3, Span()) for shard in range(3)]
+        assert sorted(event for part in parts for event in part) == sorted(whole)
+        users = [{event.user for event in part} for part in parts]
+        assert sum(map(len, users)) == len(set.union(*users)) == 7
+        cut = Span(whole[10].time_ms, whole[20].time_ms)
+        assert read_shard(database.execute, 0, 1, cut) == whole[10:20]
+
+    def test_a_training_set_has_values_and_titles_as_they_were_sent(
+        self, database: Database
+    ) -> None:
+        now_ms = database.now_ms
+        database.archive(
+            [
+                records.event(now_ms, event_id="1", kind="rating", value=3, scale=10),
+                records.event(now_ms, event_id="2", kind="purchase", quantity=4),
+                records.event(now_ms, event_id="3", kind="uncart"),
+                records.item(now_ms, title="Shoes", categories=["a", "b"]),
+            ]
+        )
+        found = {event.kind: event.value for event in read_shard(database.execute, 0, 1, Span())}
+        assert found == {"rating": 1.5, "purchase": 4.0, "uncart": None}
+        titles, categories = descriptions(database.execute)
+        assert (titles, categories) == ({"item-1": "Shoes"}, {"item-1": ("a", "b")})
+
+    def test_nothing_before_the_newest_erasure_is_in_a_training_set(
+        self, database: Database
+    ) -> None:
+        now_ms = database.now_ms
+        erase = {"kind": "erase", "event_id": "erased", "at_ms": now_ms - 9_000}
+        events = [
+            records.event(now_ms + n, event_id=f"event-{n}", at_ms=now_ms + n, item_id=f"i{n}")
+            for n in range(0, 60, 10)
+        ]
+        others = records.event(now_ms, user_id="other", event_id="event-0")
+        copies = [
+            records.event(now_ms + 20, **erase),
+            records.event(now_ms + 35, topic="east.user-events", **erase),
+            # The same id on a click, which is the larger copy in a history; the erasure counts.
+            records.event(now_ms + 36, event_id="erased", at_ms=now_ms + 36),
+        ]
+        for order in itertools.permutations(copies):
+            for merge in ("", "OPTIMIZE TABLE user_events FINAL"):
+                database.execute("TRUNCATE TABLE user_events")
+                for record in (*events, others, *order):
+                    database.archive([record], region="west")
+                if merge:
+                    database.execute(merge)
+                left = read_shard(database.execute, 0, 1, Span(until_ms=now_ms + 50))
+                found = [(event.user, event.item) for event in left]
+                assert found == [("other", "item-1"), ("kim", "i40")]
 
     def test_a_block_that_is_sent_again_changes_no_count(self, database: Database) -> None:
         now_ms = database.now_ms

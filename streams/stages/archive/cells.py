@@ -42,6 +42,15 @@ def content_hash(*parts: bytes | None) -> int:
     return digest.intdigest()
 
 
+def erasure_version_at(appended_at_ms: int, *parts: bytes | None) -> int:
+    """The row version of an erasure: above that of whatever else came under its id, and of its own
+    copies the last appended is the highest, because that is how far it erases.
+
+    Times have the highest bit only from the year 2039 on.
+    """
+    return (1 << 63) | (version_at(appended_at_ms, *parts) >> 1)
+
+
 def version_at(at_ms: int, *parts: bytes | None) -> int:
     """The row version that orders copies by (time, content), whatever order they arrive in.
 

@@ -10,7 +10,7 @@ from schemas.codec import SCHEMA_HEADER, EventDecoder
 from schemas.events import Context
 from streams.lane import dead_letters
 from streams.lane.contract import Record
-from streams.stages.archive.cells import signed, time_ms, unsigned, version_at
+from streams.stages.archive.cells import erasure_version_at, signed, time_ms, unsigned, version_at
 from streams.stages.archive.tables import DeadLetterRow, UserEventRow
 from streams.state.fold import FAST_CLOCK_MS
 
@@ -25,6 +25,8 @@ def user_event_row(record: Record, origin: str) -> UserEventRow:
     event = _decoder.decode_event(value, schema, appended_at_ms)
     context = event.context or _NOWHERE
     happened_at_ms = min(event.at_ms, appended_at_ms + FAST_CLOCK_MS)
+    # Two copies may differ in no more than when and where they were appended.
+    content = value, appended_at_ms.to_bytes(8, "big"), origin.encode()
     return UserEventRow(
         user_id=event.user_id,
         event_id=event.event_id,
@@ -49,9 +51,10 @@ def user_event_row(record: Record, origin: str) -> UserEventRow:
         position=unsigned(getattr(event, "position", 0), 32),
         text=getattr(event, "query", "") or getattr(event, "text", ""),
         followed_user_id=getattr(event, "followed_user_id", ""),
-        # Two copies may differ in no more than when and where they were appended.
-        row_version=version_at(
-            happened_at_ms, value, appended_at_ms.to_bytes(8, "big"), origin.encode()
+        row_version=(
+            erasure_version_at(appended_at_ms, *content)
+            if event.kind == "erase"
+            else version_at(happened_at_ms, *content)
         ),
     )
 
