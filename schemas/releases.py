@@ -19,7 +19,7 @@ TEXT = "text.npz"
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """Where a model comes from. `fingerprint` is the hash of the interactions it was fitted on,
-    `parts` are the sources of the blend.
+    `parts` are the sources of the blend, `compression` says how its transformer was made smaller.
     """
 
     dataset: str
@@ -29,6 +29,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     seconds: float
     parts: list[str] = []
+    compression: str = ""
 
 
 class TextSpace(msgspec.Struct, frozen=True, kw_only=True):

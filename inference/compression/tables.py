@@ -44,13 +44,17 @@ class Int8Table(_Table):
     steps: Tensor  # (items + 1, dim) int8
     size: Tensor  # (items + 1, 1) float32, of one step
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, steps: Tensor, size: Tensor) -> None:
         super().__init__()
-        self.num_embeddings = len(weight)
-        size = weight.abs().amax(1, keepdim=True) / 127  # (items + 1, 1)
-        steps = (weight / size.clamp(min=1e-12)).round().to(torch.int8)  # (items + 1, dim)
+        self.num_embeddings = len(steps)
         self.register_buffer("steps", steps)
         self.register_buffer("size", size)
+
+    @classmethod
+    def of(cls, weight: Tensor) -> "Int8Table":
+        size = weight.abs().amax(1, keepdim=True) / 127  # (items + 1, 1)
+        steps = (weight / size.clamp(min=1e-12)).round().to(torch.int8)  # (items + 1, dim)
+        return cls(steps, size)
 
     def rows(self, places: Tensor) -> Tensor:
         return self.steps[places] * self.size[places]  # (..., dim)
@@ -60,14 +64,18 @@ class ProductTable(_Table):
     codes: Tensor  # (items + 1, parts) uint8
     parts: Tensor  # (parts, codes, dim / parts) float32
 
-    def __init__(self, weight: Tensor, parts: int) -> None:
+    def __init__(self, codes: Tensor, parts: Tensor) -> None:
         super().__init__()
-        self.num_embeddings = len(weight)
+        self.num_embeddings = len(codes)
+        self.register_buffer("codes", codes)
+        self.register_buffer("parts", parts)
+
+    @classmethod
+    def of(cls, weight: Tensor, parts: int) -> "ProductTable":
         pieces = weight.view(len(weight), parts, -1)  # (items + 1, parts, dim / parts)
         found = [_k_means(pieces[:, part]) for part in range(parts)]
         codes = torch.stack([code for _, code in found], 1)  # (items + 1, parts)
-        self.register_buffer("codes", codes.to(torch.uint8))
-        self.register_buffer("parts", torch.stack([centre for centre, _ in found]))
+        return cls(codes.to(torch.uint8), torch.stack([centre for centre, _ in found]))
 
     def rows(self, places: Tensor) -> Tensor:
         codes = self.codes[places].long()  # (..., parts)
@@ -78,7 +86,7 @@ class ProductTable(_Table):
 
 def int8_table(model: Transformer) -> Transformer:
     """At most half a step of a row's size beside the original, in each number."""
-    return _with(model, Int8Table(model.table.weight.detach()))
+    return _with(model, Int8Table.of(model.table.weight.detach()))
 
 
 def product_table(model: Transformer, parts: int) -> Transformer:
@@ -88,7 +96,7 @@ def product_table(model: Transformer, parts: int) -> Transformer:
     dim = model.settings.dim
     if parts < 1 or dim % parts:
         raise CompressionError(f"rows of {dim} numbers cannot be cut into {parts} equal parts")
-    return _with(model, ProductTable(model.table.weight.detach(), parts))
+    return _with(model, ProductTable.of(model.table.weight.detach(), parts))
 
 
 def _with(model: Transformer, table: _Table) -> Transformer:

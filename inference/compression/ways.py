@@ -1,21 +1,27 @@
-"""The ways to make a transformer smaller that are measured, the first one being none."""
+"""The ways to make a transformer smaller, by name; the first one is none."""
 
 from collections.abc import Callable
 
-from inference import compression
+from inference.compression.prune import prune_units, prune_weights
+from inference.compression.quantise import int8_layers
+from inference.compression.tables import int8_table, product_table
 from inference.models.transformer import Transformer
 
 Way = Callable[[Transformer], Transformer]
 
 NONE = "float32"
+ZEROS: dict[str, Way] = {
+    "30 % of the weights zero": lambda model: prune_weights(model, 0.3),
+    "60 % of the weights zero": lambda model: prune_weights(model, 0.6),
+}
+"""They show what could be left out, and make nothing faster."""
 WAYS: dict[str, Way] = {
     NONE: lambda model: model,
-    "int8 layers": compression.int8_layers,
-    "int8 table": compression.int8_table,
-    "int8 layers and table": lambda model: compression.int8_table(compression.int8_layers(model)),
-    "product table, 8 parts": lambda model: compression.product_table(model, 8),
-    "product table, 16 parts": lambda model: compression.product_table(model, 16),
-    "30 % of the weights zero": lambda model: compression.prune_weights(model, 0.3),
-    "60 % of the weights zero": lambda model: compression.prune_weights(model, 0.6),
-    "half of the units cut": lambda model: compression.prune_units(model, 0.5),
+    "int8 layers": int8_layers,
+    "int8 table": int8_table,
+    "int8 layers and table": lambda model: int8_table(int8_layers(model)),
+    "product table, 8 parts": lambda model: product_table(model, 8),
+    "product table, 16 parts": lambda model: product_table(model, 16),
+    **ZEROS,
+    "half of the units cut": lambda model: prune_units(model, 0.5),
 }

@@ -142,6 +142,12 @@ class Blend(nn.Module):
         readings = (*self.readings, SEQUENTIAL)
         return Blend(self.vocabulary, self.share, self.counted, readings, transformer=transformer)
 
+    def with_transformer(self, transformer: Transformer) -> "Blend":
+        """Another one in the place of its own, under the same weights."""
+        return Blend(
+            self.vocabulary, self.share, self.counted, self.readings, self.weights, transformer
+        )
+
     def find(self, history: Tensor, kinds: Tensor, times: Tensor, exclude: Tensor) -> Found:
         """What `forward` is given; every item that is not excluded has its features."""
         heard = self._heard(history, kinds)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from inference import arrays
+from inference.compression.stored import rebuilt, tensors_of
 from inference.errors import ReleaseError
 from inference.models.answer import Model
 from inference.models.blend import SEQUENTIAL, Blend, Reading
@@ -63,7 +64,7 @@ def _parts(blend: Blend) -> dict[str, ArrayLike]:
         kept |= {f"{name}/{part}": table for part, table in found.items()}
     if blend.transformer is not None:
         kept[f"{SEQUENTIAL.source}/settings"] = _text(blend.transformer.settings)
-        for name, table in blend.transformer.state_dict().items():
+        for name, table in tensors_of(blend.transformer).items():
             kept[f"{SEQUENTIAL.source}/{name}"] = table.cpu().numpy()
     return kept
 
@@ -86,9 +87,11 @@ def _transformer(found: Found, items: int) -> Transformer:
     prefix = f"{SEQUENTIAL.source}/"
     tables = {n.removeprefix(prefix): t for n, t in found.items() if n.startswith(prefix)}
     said = tables.pop("settings").tobytes()
-    model = Transformer(items, msgspec.json.decode(said, type=TransformerSettings))
-    model.load_state_dict({name: torch.from_numpy(table) for name, table in tables.items()})
-    return model.eval()
+    return rebuilt(
+        items,
+        msgspec.json.decode(said, type=TransformerSettings),
+        {name: torch.from_numpy(table) for name, table in tables.items()},
+    )
 
 
 def _transitions(found: Found) -> Transitions:

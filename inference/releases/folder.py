@@ -27,10 +27,18 @@ _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def write(
-    fitted: Fitted, releases: Path, metrics: Mapping[str, float], *, model: str = MODEL
+    fitted: Fitted,
+    releases: Path,
+    metrics: Mapping[str, float],
+    *,
+    model: str = MODEL,
+    beside: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Writes the model as the next version and gives its folder."""
+    """Writes the model as the next version and gives its folder. What lies `beside` it, by name, is
+    for people: nothing that serves it reads that.
+    """
     files = {
+        **(beside or {}),
         ITEMS: msgspec.json.encode(fitted.items),
         MODEL_FILE: encode(fitted.model),
         GOLDEN: golden.make(fitted),

@@ -4,7 +4,7 @@ The same logs and seed give the same model. Called by `inference.training.train`
 released and by the evaluation, which `tidemill evaluate --transformer` hands `with_transformer`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,13 +22,15 @@ from inference.models.fit import by_popularity, fit_transitions
 from inference.models.ranker import fit_ranker
 from inference.models.requests import request_of
 from inference.models.sparse import Sparse
-from inference.models.transformer import TransformerSettings
+from inference.models.transformer import Transformer, TransformerSettings
 from inference.models.transitions import TransitionSettings
 from inference.training.epochs import EpochSettings, Settings, fit_transformer
+from inference.training.fastest import Fastest
 from inference.training.judging import Asked, Judge
 from inference.training.launch import fit_with_processes
-from inference.training.progress import Report, silent
+from inference.training.progress import Epoch, Report, best_of, silent
 from inference.training.sequences import Sequences
+from schemas.serving import MAX_USERS
 
 COUNTED = ("popular", "transitions", "ease")
 """The parts that are counted; a transformer is fitted and joins them."""
@@ -109,56 +111,69 @@ def with_transformer(  # noqa: PLR0913 - each is a choice of its own
     processes: int = 1,
     checkpoint: Path | None = None,
     report: Report = silent,
+    fastest: Fastest | None = None,
 ) -> Blend:
     """The blend of `log` with a transformer fitted on the same by so many processes, and its ranker
-    fitted again. Raises DataError where the validation items are not beside the log but in it;
-    CheckpointError, TrainingError.
+    fitted again; made smaller where `fastest` says how. Raises DataError where the validation items
+    are not beside the log but in it; CheckpointError, TrainingError.
     """
     if held is None or not _learns_from(held, log):
         raise DataError("the transformer is fitted for the test of leave-one-out only")
     judge = Judge.of(blend, tuple(_asked(held, JUDGE_USERS, _K)))
-    fit = fit_transformer if processes == 1 else partial(fit_with_processes, processes)
-    model, _ = fit(
+    model, _ = _fit_by(processes)(
         *_learnt(log), judge, _settings(log, epochs), seed=seed, kept=_kept(checkpoint, log),
         report=report,
     )  # fmt: skip
-    return with_ranker(blend.joined_by(model.cpu()), held)
+    whole = with_ranker(blend.joined_by(model.cpu()), held)
+    return whole if fastest is None else _smaller(whole, fastest, whole, held)
 
 
-def fit_whole_with_transformer(
+def fit_whole_with_transformer(  # noqa: PLR0913 - each is a choice of its own
     log: Interactions,
     parts: Sequence[str] = COUNTED,
     *,
     epochs: EpochSettings | None = None,
     seed: int = 0,
+    processes: int = 1,
     checkpoint: Path | None = None,
     report: Report = silent,
+    fastest: Fastest | None = None,
 ) -> Blend:
     """`fit_whole` with a transformer. On the validation items it is found out how many epochs are
-    best and what its word weighs; then one is fitted on all of the log for so many. `checkpoint`
+    best, what its word weighs, and with `fastest` how it is made smaller; then one is fitted on all
+    of the log for so many. `checkpoint`
     is that of `with_transformer`; another beside it is for the second. Raises DataError,
-    CheckpointError.
+    CheckpointError, TrainingError.
     """
+    fit = _fit_by(processes)
     held, settings = leave_one_out(log, "validation"), _settings(log, epochs)
     known, everything = held.fit, log.positive()
     blend = fit_sources(known, parts)
     judge = Judge.of(blend, tuple(_asked(held, JUDGE_USERS, _K)))
     kept = _kept(checkpoint, known)
-    model, run = fit_transformer(
-        *_learnt(known), judge, settings, seed=seed, kept=kept, report=report
-    )
-    weights = with_ranker(blend.joined_by(model.cpu()), held).weights
-    best = max(run, key=lambda epoch: epoch.metric)
+    model, run = fit(*_learnt(known), judge, settings, seed=seed, kept=kept, report=report)
+    judged = with_ranker(blend.joined_by(model.cpu()), held)
     beside = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}-whole")
-    whole, _ = fit_transformer(
+    whole, _ = fit(
         *_learnt(everything),
         None,
-        (settings[0], replace(settings[1], epochs=best.number)),
+        (settings[0], replace(settings[1], epochs=best_of(run).number)),
         seed=seed,
         kept=_kept(beside, everything),
         report=report,
     )
-    return fit_sources(log, parts).joined_by(whole.cpu()).weighed(weights)
+    released = fit_sources(log, parts).joined_by(whole.cpu()).weighed(judged.weights)
+    return released if fastest is None else _smaller(released, fastest, judged, held)
+
+
+def _smaller(blend: Blend, fastest: Fastest, judged: Blend, held: Split) -> Blend:
+    """`judged` is measured, where nothing was yet, on the validation items."""
+    fastest.choose(judged, tuple(_asked(held, JUDGE_USERS, _K, MAX_USERS)))
+    return fastest(blend)
+
+
+def _fit_by(processes: int) -> Callable[..., tuple[Transformer, list[Epoch]]]:
+    return fit_transformer if processes == 1 else partial(fit_with_processes, processes)
 
 
 def _learnt(log: Interactions) -> tuple[Sequences, int]:
@@ -187,12 +202,14 @@ def _learns_from(held: Split, log: Interactions) -> bool:
     return held.fit.fingerprint() == log.positive().fingerprint()
 
 
-def _asked(held: Split, users_at_most: int, k: int = 1) -> Iterator[Asked]:
+def _asked(
+    held: Split, users_at_most: int, k: int = 1, at_once: int = _USERS_AT_ONCE
+) -> Iterator[Asked]:
     """Requests of users drawn evenly, with the hashes of what is right."""
     step = max(1, -(-len(held.histories) // users_at_most))
     users = range(0, len(held.histories), step)
-    for begin in range(0, len(users), _USERS_AT_ONCE):
-        some = users[begin : begin + _USERS_AT_ONCE]
+    for begin in range(0, len(users), at_once):
+        some = users[begin : begin + at_once]
         targets = np.array([held.targets[user][0] for user in some])
         request = request_of(held.log, [held.histories[user] for user in some], k)
         yield request, held.log.item_hashes[targets]

@@ -22,7 +22,16 @@ from inference.models.losses import LossName, loss_of
 from inference.models.transformer import Transformer, TransformerSettings
 from inference.training import checkpoint
 from inference.training.distribute import Group, alone
-from inference.training.progress import Epoch, Report, Resumed, Saved, Started, silent
+from inference.training.progress import (
+    Ended,
+    Epoch,
+    Report,
+    Resumed,
+    Saved,
+    Started,
+    best_of,
+    silent,
+)
 from inference.training.sequences import Batch, Sequences
 from inference.training.standing import Standing, copy_of
 
@@ -100,17 +109,17 @@ def fit_transformer(  # noqa: PLR0913 - what is learnt from, by whom it is judge
             report(Saved(epochs=len(run.epochs), steps=run.steps))
 
     steps = _Steps(run, sequences, of_run, seed, group, save)
-    patience = of_run.epochs if judge is None else of_run.patience
-    while len(run.epochs) < of_run.epochs and _waits(run.epochs) < patience:
+    while len(run.epochs) < of_run.epochs and _waits(run.epochs) < of_run.patience:
         began = time.monotonic()
         loss = steps.epoch()
         model.eval()
-        metric = group.same(judge(model) if judge is not None and group.first else 0.0)
+        metric = group.same(judge(model) if judge is not None and group.first else None)
         seconds = round(time.monotonic() - began, 3)
         ended = Epoch(number=len(run.epochs) + 1, loss=loss, metric=metric, seconds=seconds)
-        run.end(ended, is_judged=judge is not None)
+        run.end(ended)
         save()
-        report(run.epochs[-1])
+        report(ended)
+    report(Ended(epochs=run.epochs))
     model.load_state_dict(run.best)
     return model.eval(), run.epochs
 
@@ -181,7 +190,4 @@ def _seed_of(*numbers: int) -> int:
 
 def _waits(epochs: list[Epoch]) -> int:
     """How many epochs ago the best one was."""
-    if not epochs:
-        return 0
-    metrics = [epoch.metric for epoch in epochs]
-    return len(metrics) - 1 - metrics.index(max(metrics))
+    return len(epochs) - best_of(epochs).number if epochs else 0

@@ -25,6 +25,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     kept: Path
     data: str
+    judged: bool
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Job:
 
     sequences: Sequences
     items: int
-    judge: Judge
+    judge: Judge | None
     settings: tuple[TransformerSettings, EpochSettings]
     seed: int
     kept: Path
@@ -48,10 +49,12 @@ class Job:
             seed=self.seed,
             kept=self.kept.absolute(),
             data=self.data,
+            judged=self.judge is not None,
         )
         said = msgspec.json.encode(head, enc_hook=str)
         learnt = {"places": self.sequences.places, "times": self.sequences.times}
-        tables = {**learnt, "starts": self.sequences.starts, **self.judge.arrays()}
+        judging = {} if self.judge is None else self.judge.arrays()
+        tables = {**learnt, "starts": self.sequences.starts, **judging}
         write_file(path, arrays.encode({_HEAD: np.frombuffer(said, np.uint8), **tables}))
 
 
@@ -64,7 +67,7 @@ def read(path: Path) -> Job:
     return Job(
         Sequences(found["places"], found["times"], found["starts"]),
         head.items,
-        Judge.from_arrays(found),
+        Judge.from_arrays(found) if head.judged else None,
         (head.of_model, head.of_run),
         head.seed,
         head.kept,

@@ -39,8 +39,8 @@ class Judge:
         share = torch.from_numpy(self.share)
         blend = Blend(Vocabulary(self.hashes), share, {}, (SEQUENTIAL,), transformer=model)
         blend.to(model.table.weight.device)
-        gains = [_gains(answer(blend, request)[ITEMS], right) for request, right in self.asked]
-        return float(np.concatenate(gains).mean())
+        found = [gains(answer(blend, request)[ITEMS], right) for request, right in self.asked]
+        return float(np.concatenate(found).mean())
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """By names that `from_arrays` knows."""
@@ -60,8 +60,8 @@ class Judge:
         return cls(found["hashes"], found["share"], asked)
 
 
-def _gains(items: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.float64]:
+def gains(items: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.float64]:
     """(users, k) items to NDCG of one right item a user, (users,)."""
     hits = items == right[:, None]  # (users, k)
-    gains: NDArray[np.float64] = (hits / np.log2(np.arange(items.shape[1]) + 2)).sum(1)
-    return gains
+    found: NDArray[np.float64] = (hits / np.log2(np.arange(items.shape[1]) + 2)).sum(1)
+    return found

@@ -37,7 +37,7 @@ def fit_with_processes(  # noqa: PLR0913 - what fit_transformer takes, and two o
     processes: int,
     sequences: Sequences,
     items: int,
-    judge: Judge,
+    judge: Judge | None,
     settings: Settings,
     *,
     seed: int = 0,

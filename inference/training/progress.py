@@ -1,6 +1,6 @@
 """What a training run says of itself while it goes on. Between processes each is a line of JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -27,12 +27,26 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One pass over the data; `metric` is NDCG@10 on validation items, 0 to 1."""
+    """One pass over the data; `metric` is NDCG@10 on validation items, 0 to 1, or None where
+    nothing judged it.
+    """
 
     number: int
     loss: float
-    metric: float
+    metric: float | None
     seconds: float
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """All epochs of a run, those before it was resumed too."""
+
+    epochs: list[Epoch]
+
+
+def best_of(epochs: Sequence[Epoch]) -> Epoch:
+    """The first of those with the highest metric; where nothing judged them, the last."""
+    judged = [epoch for epoch in epochs if epoch.metric is not None]
+    return max(judged, key=lambda epoch: epoch.metric or 0.0) if judged else epochs[-1]
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -41,7 +55,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     why: str
 
 
-Said = Started | Resumed | Saved | Epoch
+Said = Started | Resumed | Saved | Epoch | Ended
 Report = Callable[[Said], None]
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from inference.models.transformer import Transformer
 from inference.training.checkpoint import Head
 from inference.training.distribute import Group
-from inference.training.progress import Epoch
+from inference.training.progress import Epoch, best_of
 
 
 @dataclass
@@ -28,17 +28,16 @@ class Standing:
     def step(self, lost: float, seen: int) -> None:
         self.steps, self.lost, self.seen = self.steps + 1, self.lost + lost, self.seen + seen
 
-    def end(self, epoch: Epoch, *, is_judged: bool) -> None:
+    def end(self, epoch: Epoch) -> None:
         """The model that is better than all before is kept; of those not judged, the newest."""
-        best = max((before.metric for before in self.epochs), default=-1.0)
-        if not is_judged or epoch.metric > best:
-            self.best = copy_of(self.model)
         self.epochs.append(epoch)
+        if best_of(self.epochs) is epoch:
+            self.best = copy_of(self.model)
         self.steps, self.lost, self.seen = 0, 0.0, 0
 
     def head(self, made_of: dict[str, str], group: Group) -> Head:
         lost, seen = group.total(self.lost, self.seen)
-        metric = max((epoch.metric for epoch in self.epochs), default=None)
+        metric = best_of(self.epochs).metric if self.epochs else None
         return Head(
             run=made_of,
             epochs=self.epochs,

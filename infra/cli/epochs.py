@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 
 from inference.data import Interactions
-from inference.training.progress import Epoch, Resumed, Said, Saved, Started
+from inference.training.progress import Ended, Epoch, Resumed, Said, Saved, Started
 from infra.cli.region import local_settings
 
 WithTransformer = Annotated[
     bool, typer.Option("--transformer", help="fit one for the blend (minutes to hours)")
+]
+Processes = Annotated[
+    int, typer.Option(min=1, help="that fit the transformer together, by torchrun")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="go on from the transformer's last epoch")]
 
@@ -26,7 +29,7 @@ def checkpoint_of(log: Interactions, seed: int, *, resume: bool) -> Path:
 
 
 def say(said: Said) -> None:
-    """One line on stderr; none for a checkpoint."""
+    """One line on stderr; none for a checkpoint or the end."""
     match said:
         case Started():
             many = "1 process" if said.processes == 1 else f"{said.processes} processes"
@@ -34,10 +37,8 @@ def say(said: Said) -> None:
         case Resumed():
             line = f"resumed after {said.epochs} epochs and {said.steps} steps"
         case Epoch():
-            line = (
-                f"epoch {said.number}: loss {said.loss:.4f}, "
-                f"validation NDCG@10 {said.metric:.4f}, {said.seconds:.1f} s"
-            )
-        case Saved():
+            judged = "" if said.metric is None else f"validation NDCG@10 {said.metric:.4f}, "
+            line = f"epoch {said.number}: loss {said.loss:.4f}, {judged}{said.seconds:.1f} s"
+        case Saved() | Ended():
             return
     typer.echo(line, err=True)

@@ -21,12 +21,18 @@ def moment_ms(log: Interactions, text: str) -> int:
             raise DataError(f"{text} is not a share of {log.name}; 0% to 100% are")
         place = int(share * len(log))
         return int(log.time_ms[place]) if place < len(log) else int(log.time_ms[-1]) + 1
+    at_ms = date_ms(text)
+    if at_ms is None:
+        raise DataError(f"{text} is neither a share such as 80% nor a date such as 1998-03-08")
+    return at_ms
+
+
+def date_ms(text: str) -> int | None:
+    """UTC where it does not say otherwise; None for what is no date."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise DataError(
-            f"{text} is neither a share such as 80% nor a date such as 1998-03-08"
-        ) from None
+        return None
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 

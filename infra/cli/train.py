@@ -18,11 +18,14 @@ from inference.training.blend import (
     fit_whole_with_transformer,
     with_transformer,
 )
+from inference.training.fastest import Fastest, compressed
+from inference.training.report import Kept, files_of, report_of
 from inference.training.space import can_be_fitted
 from inference.training.train import Fit
-from infra.cli.datasets import Data, Dataset, Until, read_log
+from infra.cli.archived import DatasetOrNone, Since, Source, training_log
+from infra.cli.datasets import Data, Until
 from infra.cli.encoders import encoder_named
-from infra.cli.epochs import Resume, WithTransformer, checkpoint_of, say
+from infra.cli.epochs import Processes, Resume, WithTransformer, checkpoint_of, say
 from infra.cli.moments import moment_ms
 from infra.cli.printing import print_json, tell
 from infra.cli.region import local_settings
@@ -35,9 +38,11 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 @app.command()
 def train(  # noqa: PLR0913 - each is an option of the command
-    dataset: Dataset,
+    dataset: DatasetOrNone = None,
     *,
     data: Data = None,
+    source: Source = None,
+    since: Since = None,
     until: Until = None,
     measure: Annotated[
         bool, typer.Option("--evaluate/--no-evaluate", help="measure it first, leave-one-out")
@@ -47,6 +52,13 @@ def train(  # noqa: PLR0913 - each is an option of the command
         typer.Option(help=f"switch a part off, {', '.join(COUNTED)}; may be repeated"),
     ] = None,
     transformer: WithTransformer = False,
+    compress: Annotated[
+        bool,
+        typer.Option(
+            "--compress/--no-compress",
+            help="release the transformer's fastest form within 1 % of the best NDCG, or its own",
+        ),
+    ] = True,
     resume: Resume = False,
     text: Annotated[
         str | None,
@@ -56,28 +68,50 @@ def train(  # noqa: PLR0913 - each is an option of the command
             "has texts), none"
         ),
     ] = None,
+    processes: Processes = 1,
     seed: Annotated[int, typer.Option(help="of the transformer; recorded in the release")] = 0,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """Fit the blend and write it as a release; `tidemill release` serves it."""
+    if processes > 1 and not (transformer or source):
+        raise typer.BadParameter(
+            "--processes fit a transformer or read an archive: they go with --transformer or --from"
+        )
     home = local_settings().place
-    log = read_log(dataset, data, home)
+    log = training_log(dataset, data, source, (since, until), processes)
     until_ms = None if until is None else moment_ms(log, until)
     parts = _parts(without or [])
     known = log if until_ms is None else log.until(until_ms)
     sequential: Sequential | None = None
     blend: Fit = partial(fit_whole, parts=parts)
+    epochs, fastest = Kept(say), Fastest()
+    smaller = fastest if compress else None
     if transformer:
         # What is measured and what is released begin with the same fit; the second resumes it.
         kept = checkpoint_of(known, seed, resume=resume)
-        sequential = partial(with_transformer, seed=seed, checkpoint=kept, report=say)
+        sequential = partial(
+            with_transformer,
+            seed=seed,
+            processes=processes,
+            checkpoint=kept,
+            report=epochs,
+            fastest=smaller,
+        )
         blend = partial(
-            fit_whole_with_transformer, parts=parts, seed=seed, checkpoint=kept, report=say
+            fit_whole_with_transformer,
+            parts=parts,
+            seed=seed,
+            processes=processes,
+            checkpoint=kept,
+            report=epochs,
+            fastest=smaller,
         )
     encoder = _encoder(text, known)  # before anything takes time
     metrics = _metrics(known, parts, sequential) if measure else {}
     fitted = fit(log, until_ms=until_ms, fit=blend, seed=seed, text=encoder)
-    folder = write(fitted, home.releases, metrics)
+    fitted = compressed(fitted, fastest)
+    report = files_of(report_of(fitted, metrics, epochs, processes, fastest.found))
+    folder = write(fitted, home.releases, metrics, beside=report)
     if json:
         print_json(
             {
@@ -86,6 +120,7 @@ def train(  # noqa: PLR0913 - each is an option of the command
                 "folder": str(folder),
                 "training": fitted.training,
                 "metrics": metrics,
+                "report": [str(folder / name) for name in report],
             }
         )
         return
@@ -97,8 +132,14 @@ def train(  # noqa: PLR0913 - each is an option of the command
     )
     if fitted.text is not None:
         tell(f"items that come later are placed by their text ({fitted.text.says.encoder})")
+    for form in fastest.found:
+        tell(
+            f"{form.name}: validation NDCG@10 {form.ndcg:.4f}, {form.rows_per_s:.0f} users/s"
+            f"{', released' if form.name == fastest.way else ''}"
+        )
     if metrics:
         tell(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    tell(f"the report: {', '.join(str(folder / name) for name in report)}")
     tell(f"{MODEL} {folder.name} is in {folder}; `tidemill release` serves it")
 
 

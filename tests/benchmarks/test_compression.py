@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
+from inference.compression.ways import NONE, WAYS
 from infra.cli import datasets
 from infra.local.settings import LocalSettings
 from tests.benchmarks import compression
-from tests.benchmarks.compression.ways import NONE, WAYS
 from tests.inference.logs import chains
 
 

@@ -18,6 +18,7 @@ from inference.compression import (
     prune_weights,
     pruning_rate,
 )
+from inference.compression.stored import rebuilt, tensors_of
 from inference.errors import CompressionError
 from inference.models.transformer import Transformer, TransformerSettings
 from tests.inference.circles import ITEMS, fit, right
@@ -30,6 +31,9 @@ WAYS = {
     "half of the weights": lambda model: prune_weights(model, 0.5),
     "half of the units": lambda model: prune_units(model, 0.5),
 }
+
+
+STORED = {"float32": lambda model: model, **WAYS}
 
 
 def model_of(items=MANY, style="sasrec"):
@@ -130,6 +134,24 @@ def test_what_cannot_be_pruned_is_told():
             way(model_of(), 1.0)
 
 
+@pytest.mark.parametrize("way", [*STORED, "int8 layers, cut"])
+def test_it_is_stored_as_plain_tensors_and_comes_back(fitted, way):
+    cut = way == "int8 layers, cut"
+    smaller = int8_layers(prune_units(fitted, 0.5)) if cut else STORED[way](fitted)
+    found = {name: table.clone() for name, table in tensors_of(smaller).items()}
+    again = rebuilt(ITEMS, fitted.settings, found)
+    places = torch.arange(24).view(3, 8) % ITEMS
+    for one in (places, torch.full((1, 8), -1)):
+        times = torch.zeros_like(one)
+        expected = smaller.scores(smaller.newest(one, times))
+        assert torch.equal(again.scores(again.newest(one, times)), expected)
+    assert bytes_of(again) == bytes_of(smaller)
+    for name in found:
+        left = {other: table for other, table in found.items() if other != name}
+        with pytest.raises((KeyError, RuntimeError)):
+            rebuilt(ITEMS, fitted.settings, left)
+
+
 def test_the_fastest_of_those_that_are_good_is_chosen():
     found = [
         Measured("float32", 0.100, 1000),
@@ -139,3 +161,5 @@ def test_the_fastest_of_those_that_are_good_is_chosen():
     ]
     assert choose(found).name == "int8"
     assert choose(found[:1]).name == "float32"
+    as_fast = [*found, Measured("as fast, better", 0.0995, 2900)]
+    assert choose(as_fast).name == "as fast, better"

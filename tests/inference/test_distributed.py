@@ -12,7 +12,7 @@ from inference.training.blend import fit_sources
 from inference.training.epochs import fit_transformer
 from inference.training.judging import Judge
 from inference.training.launch import fit_with_processes
-from inference.training.progress import Epoch, Resumed, Saved, Started
+from inference.training.progress import Ended, Epoch, Resumed, Saved, Started
 from inference.training.sequences import Sequences
 from tests.inference.circles import circle, settings_of
 from tests.inference.logs import chains
@@ -66,6 +66,16 @@ def test_two_processes_give_the_curve_of_one():
     assert started.processes == 2
     assert "gloo" in started.on or "nccl" in started.on
     assert [one for one in said if isinstance(one, Epoch)] == epochs
+    assert said[-1] == Ended(epochs=epochs)
+
+
+def test_two_processes_fit_what_nobody_judges():
+    learnt, items, _, settings = work(epochs=2)
+    model, epochs = fit_with_processes(2, learnt, items, None, settings, seed=5)
+    alone, expected = fit_transformer(learnt, items, None, settings, seed=5)
+    assert [epoch.metric for epoch in epochs] == [None, None]
+    assert [one.loss for one in epochs] == [pytest.approx(one.loss, rel=2e-3) for one in expected]
+    assert (model.table.weight - alone.table.weight).abs().max() < 1e-2
 
 
 def test_a_process_that_is_killed_costs_no_more_than_what_lies_between_two_checkpoints(tmp_path):

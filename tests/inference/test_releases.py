@@ -32,6 +32,14 @@ def test_what_a_release_holds(release, tmp_path):
     assert sorted(path.name for path in release.iterdir()) == sorted([*FILES, MANIFEST])
 
 
+def test_what_lies_beside_the_model_is_under_its_hashes_too(tmp_path):
+    release = releases.write(FITTED, tmp_path, METRICS, beside={"training.json": b"{}"})
+    assert (release / "training.json").read_bytes() == b"{}"
+    (release / "training.json").write_bytes(b"[]")
+    with pytest.raises(ReleaseError, match=r"training\.json: it was changed"):
+        releases.verify(release)
+
+
 def test_versions_follow_each_other_also_when_written_at_once(release, tmp_path):
     writers = [
         threading.Thread(target=releases.write, args=(FITTED, tmp_path / "releases", METRICS))

@@ -21,6 +21,7 @@ from inference.training.blend import (
 )
 from inference.training.epochs import EpochSettings
 from inference.training.progress import Epoch
+from inference.training.report import Kept
 from schemas.serving import SOURCE_CODES, SOURCES
 from tests.inference.logs import DAY_S, START_S, chains, log_of
 
@@ -58,11 +59,15 @@ def test_what_was_judged_is_what_is_released(tmp_path):
     held = leave_one_out(log, "validation")
     judged = with_transformer(fit_sources(held.fit), held.fit, held, **given)
     first = len(told)
+    kept = Kept(note)
+    given["report"] = kept
     fitted = train(log, fit=partial(fit_whole_with_transformer, **given))
     assert fitted.training.parts == [*COUNTED, "transformer"]
     assert torch.equal(fitted.model.weights, judged.weights)
     best = max(told[:first], key=lambda epoch: epoch.metric)
     assert len(told) == first + best.number  # nothing was fitted twice
+    assert (kept.judged, kept.whole) == (told[:first], told[first:])
+    assert all(epoch.metric is None for epoch in kept.whole)
     assert torch.equal(fit_whole(log).weights, fit_blend(held.fit, held).weights)
 
 

@@ -1,6 +1,5 @@
 """`tidemill bench compression`: what each way of making the transformer smaller costs and gives.
 
-ways.py   the ways, by name
 run.py    one transformer of a data set, made smaller in each way; bytes, quality, rate
 """
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from inference import compression
+from inference.compression.ways import WAYS
 from inference.data.split import Split
 from inference.evaluation.protocols import leave_one_out
 from inference.models.requests import request_of
@@ -26,7 +27,6 @@ from infra.cli import datasets
 from infra.local.settings import LocalSettings
 from schemas.serving import MAX_USERS
 from tests.benchmarks import machine
-from tests.benchmarks.compression.ways import WAYS
 from tests.benchmarks.options import Chosen
 
 Report = Callable[[str], None]
@@ -56,7 +56,7 @@ def run(options: Options, local: LocalSettings, report: Report) -> dict[str, Any
     def say(said: Said) -> None:
         if isinstance(said, Epoch):
             told.append(said)
-            report(f"epoch {said.number}: loss {said.loss:.4f}, NDCG@10 {said.metric:.4f}")
+            report(f"epoch {said.number}: loss {said.loss:.4f}, NDCG@10 {said.metric or 0:.4f}")
 
     epochs = EpochSettings(epochs=options.epochs)
     model = with_transformer(
