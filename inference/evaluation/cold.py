@@ -14,7 +14,8 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -30,7 +31,8 @@ from inference.errors import DataError
 from inference.evaluation.metrics import Metrics, metrics
 from inference.evaluation.protocols import Part, leave_one_out
 from inference.models.space import DECAY
-from inference.models.text import EncoderName, Texts, load_encoder
+from inference.models.text import EncoderName, TextEncoder, Texts, load_encoder
+from inference.training.adapt import Adapter, Method, adapter_of, widen
 from inference.training.text import TextPhase, TextSettings, fine_tune
 from schemas.state import HISTORY_LIMIT
 
@@ -59,11 +61,14 @@ class ColdStart:
 
 
 class ColdRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one contender; `seconds` is what learning took beyond reading the texts once."""
+    """Of one contender; `seconds` is what learning took beyond reading the texts once, and
+    `parameters` how many numbers of an encoder learnt last.
+    """
 
     among_cold: Metrics
     among_all: Metrics
     seconds: float
+    parameters: int = 0
 
 
 class ColdEvaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +109,7 @@ def cold_start(dataset: Interactions, seed: int = 0) -> ColdStart:
     return ColdStart(split.log, kept, cold, asked)
 
 
-def evaluate_cold(
+def evaluate_cold(  # noqa: PLR0913 - each is a choice of its own
     dataset: Interactions,
     *,
     part: Part = "test",
@@ -112,9 +117,12 @@ def evaluate_cold(
     seed: int = 0,
     settings: TextSettings | None = None,
     encoder: EncoderName = "bert",
+    adapt: Sequence[Method] = (),
     report: Callable[[TextPhase], None] = lambda _: None,
 ) -> ColdEvaluation:
-    """Raises DataError, also where the items have no text."""
+    """With `adapt` the encoder's head is fitted alone, and from there the layers in each of these
+    ways. Raises DataError, also where the items have no text, and TrainingError.
+    """
     started = time.monotonic()
     words = texts_of(dataset)
     if not any(words):
@@ -126,17 +134,34 @@ def evaluate_cold(
         "bag of words": _row(split, bags(words), part, k),
     }
     model = load_encoder(encoder)
+    if adapt:
+        widen(model.tower)
     texts = Texts(model, words)
+    settings = settings or TextSettings()
 
-    def table() -> Tensor:
-        return model.directed(texts.pooled(model))[texts.of_item]  # (items, dim)
+    def fitted(model: TextEncoder, settings: TextSettings, adapter: Adapter | None) -> ColdRow:
+        told: list[TextPhase] = []
 
-    with torch.no_grad():
-        results[f"{encoder} as it comes"] = _row(split, table(), part, k)
-    began = time.monotonic()
-    fine_tune(model, split.fit, texts, settings or TextSettings(), seed=seed, report=report)
-    seconds = round(time.monotonic() - began, 3)
-    results[encoder] = _row(split, table(), part, k, seconds)
+        def tell(phase: TextPhase) -> None:
+            told.append(phase)
+            report(phase)
+
+        began = time.monotonic()
+        fine_tune(model, split.fit, texts, settings, adapter=adapter, seed=seed, report=tell)
+        seconds = round(time.monotonic() - began, 3)
+        many = told[-1].parameters if told else 0
+        return _row(split, _table(model, texts), part, k, seconds, many)
+
+    results[f"{encoder} as it comes"] = _row(split, _table(model, texts), part, k)
+    if not adapt:
+        results[encoder] = fitted(model, settings, None)
+    else:
+        results[f"{encoder}, its head"] = fitted(model, replace(settings, steps=0), None)
+    for method in adapt:
+        copy = deepcopy(model)
+        adapter = adapter_of(method, copy.tower, seed=seed)
+        row = fitted(copy, replace(settings, head_steps=0), adapter)
+        results[f"{encoder}, {method}"] = row
     return ColdEvaluation(
         dataset=dataset.name,
         part=part,
@@ -150,6 +175,11 @@ def evaluate_cold(
         results=results,
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+@torch.no_grad()
+def _table(encoder: TextEncoder, texts: Texts) -> Tensor:
+    return encoder.directed(texts.pooled(encoder))[texts.of_item]  # (items, dim)
 
 
 def bags(texts: Sequence[str]) -> Tensor:
@@ -173,7 +203,14 @@ def bags(texts: Sequence[str]) -> Tensor:
     return found.float().coalesce()
 
 
-def _row(split: ColdStart, table: Tensor, part: Part, k: int, seconds: float = 0.0) -> ColdRow:
+def _row(
+    split: ColdStart,
+    table: Tensor,
+    part: Part,
+    k: int,
+    seconds: float = 0.0,
+    parameters: int = 0,
+) -> ColdRow:
     """`table` is (items, dim), or (items,) for scores that read nothing of the user."""
     histories, targets = split.asked[part]
     ranked: dict[Pool, list[NDArray[np.int64]]] = {"cold": [], "all": []}
@@ -190,7 +227,9 @@ def _row(split: ColdStart, table: Tensor, part: Part, k: int, seconds: float = 0
         pool: metrics(np.concatenate(found), targets, int(split.pool(part, pool).sum()))
         for pool, found in ranked.items()
     }
-    return ColdRow(among_cold=rows["cold"], among_all=rows["all"], seconds=seconds)
+    return ColdRow(
+        among_cold=rows["cold"], among_all=rows["all"], seconds=seconds, parameters=parameters
+    )
 
 
 def _scores(log: Interactions, histories: Sequence[NDArray[np.int64]], table: Tensor) -> Tensor:

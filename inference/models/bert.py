@@ -60,11 +60,16 @@ class Bert(Tower):
 
 
 class Layer(nn.Module):
-    """Attention in both directions and a feed-forward part; (texts, length, dim) in and out."""
+    """Attention in both directions and a feed-forward part; (texts, length, dim) in and out. Where
+    there is a `prefix`, its keys and values stand before those of each text.
+    """
+
+    prefix: Tensor | None  # (2, prefix, dim) keys and values
 
     def __init__(self, weights: Mapping[str, Tensor], under: str, heads: int) -> None:
         super().__init__()
         self.heads = heads
+        self.register_buffer("prefix", None)
         self.query = _linear(weights, f"{under}attention.self.query")
         self.key = _linear(weights, f"{under}attention.self.key")
         self.value = _linear(weights, f"{under}attention.self.value")
@@ -78,10 +83,16 @@ class Layer(nn.Module):
         texts, length, dim = state.shape
 
         def split(table: Tensor) -> Tensor:
-            return table.view(texts, length, self.heads, -1).transpose(1, 2)
+            return table.view(texts, -1, self.heads, dim // self.heads).transpose(1, 2)
 
-        query, key = split(self.query(state)), split(self.key(state))  # (texts, heads, length, D)
-        value = split(self.value(state))  # (texts, heads, length, D)
+        keys, values = self.key(state), self.value(state)  # (texts, length, dim)
+        if self.prefix is not None:
+            before = self.prefix[:, None].expand(-1, texts, -1, -1)  # (2, texts, prefix, dim)
+            keys = torch.cat([before[0], keys], 1)  # (texts, prefix + length, dim)
+            values = torch.cat([before[1], values], 1)  # (texts, prefix + length, dim)
+            there = functional.pad(there, (before.shape[2], 0), value=True)
+        query, key = split(self.query(state)), split(keys)  # (texts, heads, [prefix +] length, D)
+        value = split(values)  # (texts, heads, [prefix +] length, D)
         found = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=there
         )  # (texts, heads, length, D)

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from inference.data.interactions import Interactions
 from inference.models.text import TextEncoder, Texts
+from inference.training.adapt import Adapter, Idle
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class TextPhase:
     first_loss: float
     last_loss: float
     seconds: float
+    parameters: int
+    """Numbers that learnt, those of the head included."""
 
 
 def fine_tune(
@@ -59,51 +62,74 @@ def fine_tune(
     texts: Texts,
     settings: TextSettings,
     *,
+    adapter: Adapter | None = None,
     seed: int = 0,
     report: Callable[[TextPhase], None] = lambda _: None,
 ) -> TextEncoder:
-    """`texts` are those of the log's items. Changes the encoder and gives it back; where nobody
-    has two items of different text it stays as it is.
+    """`texts` are those of the log's items; `adapter` says what of the tower learns, by default all
+    of its upper layers. Changes the encoder and gives it back; where nobody has two items of
+    different text it stays as it is.
     """
     pairs = co_interactions(log, texts.of_item, settings.reach)  # (pairs, 2) of texts
     if not len(pairs):
         return encoder
     encoder.requires_grad_(requires_grad=False)
-    pooled = texts.pooled(encoder)  # (texts, dim)
-
-    def under_head(at: NDArray[np.int64]) -> Tensor:
-        return pooled[at]
-
-    def under_tower(at: NDArray[np.int64]) -> Tensor:
-        return encoder.tower.above(*texts.below(at))  # (some, dim)
-
-    layers = encoder.tower.tuned()
-    head = encoder.head.requires_grad_(requires_grad=True)
     random = np.random.default_rng(seed)
-    phases = [("head", under_head, settings.head_steps, settings.head_batch)]
-    if layers and settings.steps:
-        phases.append(("layers", under_tower, settings.steps, settings.batch))
-    for part, under, steps, batch in phases:
-        began, lost = time.monotonic(), []
-        groups = [{"params": list(head.parameters()), "lr": settings.head_rate}]
-        if part == "layers":
-            tower = nn.ModuleList(layers).requires_grad_(requires_grad=True)
-            groups.append({"params": list(tower.parameters()), "lr": settings.rate})
-        optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
-        for _ in range(steps):
-            some = pairs[random.integers(len(pairs), size=batch)]  # (batch, 2)
-            at, place = np.unique(some, return_inverse=True)  # (texts,) and (batch * 2,)
-            vectors = encoder.directed(under(at))  # (texts, dim)
-            near = vectors[torch.from_numpy(place.reshape(some.shape))]  # (batch, 2, dim)
-            loss = _loss(near, torch.from_numpy(some), settings.temperature)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            lost.append(loss.item())
-        tenth = max(1, len(lost) // 10)
-        first, last = float(np.mean(lost[:tenth])), float(np.mean(lost[-tenth:]))
-        report(TextPhase(part, steps, first, last, round(time.monotonic() - began, 3)))
+
+    def some(batch: int) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = pairs[random.integers(len(pairs), size=batch)]  # (batch, 2)
+        return found
+
+    if settings.head_steps:
+        pooled = texts.pooled(encoder)  # (texts, dim)
+        report(_learn(encoder, lambda at: pooled[at], some, settings, None))
+    adapter = adapter or Adapter(encoder.tower)
+    if settings.steps and len(adapter.layers):
+
+        def under_tower(at: NDArray[np.int64]) -> Tensor:
+            return encoder.tower.above(*texts.below(at))  # (some, dim)
+
+        report(_learn(encoder, under_tower, some, settings, adapter))
     return encoder.requires_grad_(requires_grad=False)
+
+
+def _learn(
+    encoder: TextEncoder,
+    under: Callable[[NDArray[np.int64]], Tensor],
+    some: Callable[[int], NDArray[np.int64]],
+    settings: TextSettings,
+    adapter: Adapter | None,
+) -> TextPhase:
+    """The head alone, or with an adapter the layers too. `under` gives what is under the head for
+    some texts, (some, dim).
+    """
+    began, lost = time.monotonic(), []
+    part, steps, batch = "head", settings.head_steps, settings.head_batch
+    head = encoder.head.requires_grad_(requires_grad=True)
+    learns = [(list(head.parameters()), settings.head_rate)]
+    if adapter is not None:
+        part, steps, batch = "layers", settings.steps, settings.batch
+        learns.append((adapter.begin(steps), adapter.rate or settings.rate))
+    many = sum(weight.numel() for weights, _ in learns for weight in weights)
+    groups = [{"params": weights, "lr": rate} for weights, rate in learns]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
+    beside = adapter or Idle()
+    for step in range(steps):
+        beside.before_step()
+        pairs = some(batch)  # (batch, 2)
+        at, place = np.unique(pairs, return_inverse=True)  # (texts,) and (batch * 2,)
+        vectors = encoder.directed(under(at))  # (texts, dim)
+        near = vectors[torch.from_numpy(place.reshape(pairs.shape))]  # (batch, 2, dim)
+        loss = _loss(near, torch.from_numpy(pairs), settings.temperature)
+        optimiser.zero_grad()
+        (loss + beside.penalty()).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        beside.after_step(step)
+        lost.append(loss.item())
+    beside.end()
+    tenth = max(1, len(lost) // 10)
+    first, last = float(np.mean(lost[:tenth])), float(np.mean(lost[-tenth:]))
+    return TextPhase(part, steps, first, last, round(time.monotonic() - began, 3), many)
 
 
 def co_interactions(log: Interactions, text: NDArray[np.int64], reach: int) -> NDArray[np.int64]:

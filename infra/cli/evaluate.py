@@ -10,10 +10,11 @@ from inference.data import Interactions
 from inference.evaluation import Evaluation
 from inference.evaluation import evaluate as measure
 from inference.evaluation.evaluate import Protocol, Sequential
+from inference.training.adapt import METHODS, Method
 from inference.training.blend import with_transformer
 from infra.cli.datasets import Data, Dataset, read_log
 from infra.cli.encoders import encoder_named
-from infra.cli.epochs import Resume, WithTransformer, checkpoint_of, say
+from infra.cli.epochs import Processes, Resume, WithTransformer, checkpoint_of, say
 from infra.cli.judging import judge_cold, peers_of
 from infra.cli.moments import moment_ms
 from infra.cli.printing import out, print_json, tell
@@ -42,9 +43,7 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
     ] = False,
     transformer: WithTransformer = False,
     resume: Resume = False,
-    processes: Annotated[
-        int, typer.Option(min=1, help="that fit the transformer together, by torchrun")
-    ] = 1,
+    processes: Processes = 1,
     cold: Annotated[
         bool, typer.Option("--cold", help="only items that nobody touched, by their text (minutes)")
     ] = False,
@@ -54,6 +53,10 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
             help="of --cold: bert (English), universal (16 languages), hashed (words as they stand)"
         ),
     ] = "bert",
+    adapt: Annotated[
+        list[str] | None,
+        typer.Option(help=f"of --cold: how BERT's layers learn, {', '.join(METHODS)}; repeat it"),
+    ] = None,
     peers: Annotated[
         bool, typer.Option("--peers", help="also RecTools' SASRec, implicit's ALS (slow)")
     ] = False,
@@ -71,9 +74,12 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
     if until is not None and chosen != "time-split":
         raise typer.BadParameter("--until is for --protocol time-split")
     of_text = encoder_named(encoder, "--encoder")
+    methods: list[Method] = [method for method in METHODS if method in (adapt or [])]
+    if len(methods) != len(adapt or []) or (adapt and not cold):
+        raise typer.BadParameter(f"--adapt is for --cold, each of {', '.join(METHODS)} once")
     log = read_log(dataset, data, local_settings().place)
     if cold:
-        judge_cold(log, of_text, k, seed, json=json)
+        judge_cold(log, of_text, methods, k, seed, json=json)
         return
     until_ms = None if until is None else moment_ms(log, until)
     sequential = _transformer(log, seed, processes, resume=resume) if transformer else None
