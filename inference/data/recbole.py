@@ -14,7 +14,7 @@ def read_recbole(path: Path) -> Interactions:
     """`path` is the .inter file or its folder. Times in seconds or milliseconds."""
     inter = path if path.is_file() else _inter_of(path)
     rows = Rows(inter.stem, inter, kind="rating")
-    header, *lines = numbered_lines(inter) or [(1, "")]
+    header, *lines = list(numbered_lines(inter)) or [(1, "")]
     names = _names(header[1])
     user, item, time = (_place(names, n, inter) for n in ("user_id", "item_id", "timestamp"))
     value = names.index("rating") if "rating" in names else None

@@ -7,7 +7,8 @@ anything of it is used.
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -35,7 +36,8 @@ def write(
     beside: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Writes the model as the next version and gives its folder. What lies `beside` it, by name, is
-    for people: nothing that serves it reads that.
+    for people: nothing that serves it reads that. Raises ReleaseError where the disk does not take
+    it; nothing of it is left then.
     """
     files = {
         **(beside or {}),
@@ -48,7 +50,7 @@ def write(
             fitted.text.encoder, fitted.text.space, golden.golden_request(fitted)
         )
     parent = releases / model
-    with locked(parent), drafted(parent) as draft:
+    with _told(parent), locked(parent), drafted(parent) as draft:
         version = str(max([0, *versions(parent)]) + 1)
         manifest = Manifest(
             model=model,
@@ -64,6 +66,16 @@ def write(
             (draft / name).write_bytes(content)
         publish(draft, parent / version)
     return parent / version
+
+
+@contextmanager
+def _told(parent: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ReleaseError(
+            f"{parent}: a release cannot be written there: {error.strerror}; nothing of it is left"
+        ) from error
 
 
 def versions(parent: Path) -> list[int]:

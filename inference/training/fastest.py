@@ -1,7 +1,8 @@
 """Which way a blend's transformer is made smaller for its release: the fastest one within 1 % of
 the best NDCG, of the whole blend on validation items.
 
-Every way answers each request in turn, so that whatever else the machine does slows all of them.
+Every way answers each request in turn, on one thread as Triton lets it, and what counts is the time
+of the processor that it took: what else the machine does must not choose a release.
 The way is chosen once; whatever is made smaller after that is made smaller so. Called by
 `inference.training.blend`.
 """
@@ -12,6 +13,7 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+import torch
 
 from inference.compression.choose import Measured, choose
 from inference.compression.ways import NONE, WAYS, ZEROS, Way
@@ -25,13 +27,24 @@ from schemas.serving import ITEMS
 RELEASED = {name: way for name, way in WAYS.items() if name not in ZEROS}
 
 
+def ways_here() -> Mapping[str, Way]:
+    """Without int8 layers where there is a GPU: torch has them for CPUs only, and who trains on a
+    GPU may serve on one.
+    """
+    if not torch.cuda.is_available():
+        return RELEASED
+    return {name: way for name, way in RELEASED.items() if "int8 layers" not in name}
+
+
 class Fastest:
     """`found` is what was measured, None before; `way` what was chosen."""
 
     def __init__(
-        self, ways: Mapping[str, Way] = RELEASED, clock: Callable[[], float] = time.perf_counter
+        self,
+        ways: Mapping[str, Way] | None = None,
+        clock: Callable[[], float] = time.process_time,
     ) -> None:
-        self._ways, self._clock = ways, clock
+        self._ways, self._clock = ways or ways_here(), clock
         self.way = NONE
         self.found: list[Measured] = []
 
@@ -47,14 +60,19 @@ class Fastest:
                 continue
         seconds: dict[str, list[float]] = {name: [] for name in blends}
         ndcg: dict[str, list[float]] = {name: [] for name in blends}
-        for one in blends.values():
-            answer(one, asked[0][0])  # the first request of a model is slow
-        for request, right in asked:
-            for name, one in blends.items():
-                began = self._clock()
-                items = answer(one, request)[ITEMS]
-                seconds[name].append((self._clock() - began) / len(right))
-                ndcg[name] += gains(items, right).tolist()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for one in blends.values():
+                answer(one, asked[0][0])  # the first request of a model is slow
+            for request, right in asked:
+                for name, one in blends.items():
+                    began = self._clock()
+                    items = answer(one, request)[ITEMS]
+                    seconds[name].append((self._clock() - began) / len(right))
+                    ndcg[name] += gains(items, right).tolist()
+        finally:
+            torch.set_num_threads(threads)
         self.found = [
             Measured(name, float(np.mean(ndcg[name])), float(1 / np.median(seconds[name])))
             for name in blends

@@ -35,10 +35,14 @@ class Judge:
         hashes = to_hashes(blend.vocabulary.images.cpu().numpy())
         return cls(hashes, blend.share.cpu().numpy(), asked)
 
-    def __call__(self, model: Transformer) -> float:
+    def blend(self, model: Transformer) -> Blend:
+        """Of it alone."""
         share = torch.from_numpy(self.share)
         blend = Blend(Vocabulary(self.hashes), share, {}, (SEQUENTIAL,), transformer=model)
-        blend.to(model.table.weight.device)
+        return blend.to(model.table.weight.device)
+
+    def __call__(self, model: Transformer) -> float:
+        blend = self.blend(model)
         found = [gains(answer(blend, request)[ITEMS], right) for request, right in self.asked]
         return float(np.concatenate(found).mean())
 

@@ -9,6 +9,12 @@ from hypothesis import strategies as st
 from inference.data import load
 from inference.data.rows import Rows
 from inference.errors import DataError
+from inference.models.answer import answer
+from inference.models.requests import request_of
+from inference.training import train
+from schemas.serving import ITEMS
+from tests.inference.logs import chains, log_of
+from tests.infra.command import called
 
 HEADER = "user_id,item_id,timestamp,value,kind\n"
 GOOD = "ann,a,1700000000,5,rating\nbob,b,1700000001,4,rating\n"
@@ -33,6 +39,7 @@ def csv(tmp_path, rows, header=HEADER):
         (",a,1700000000,5,rating", "the user id is empty"),
         ("ann,,1700000000,5,rating", "the item id is empty"),
         (f"ann,{'x' * 257},1700000000,5,rating", "has 257 characters; at most 256 are allowed"),
+        (f"ann,{'x' * 300},1700000000,5,rating", "has 300 characters; at most 256 are allowed"),
         (f"{'x' * 129},a,1700000000,5,rating", "has 129 characters; at most 128 are allowed"),
         ("ann,a,1700000002000,5,rating", "is in milliseconds, those before it are not"),
         ('ann,"a,1700000000,5,rating', "it is not CSV"),
@@ -61,6 +68,60 @@ def test_ids_of_the_longest_allowed_length(tmp_path):
 def test_too_little_to_learn_from(tmp_path, rows, said):
     with pytest.raises(DataError, match=said):
         csv(tmp_path, rows)
+
+
+def test_an_item_of_300_bytes_that_are_150_characters_is_like_any_other(tmp_path):
+    item = "\u5b57" * 100
+    assert len(item.encode()) == 300
+    fitted = train(csv(tmp_path, GOOD + f"ann,{item},1700000002,5,rating\n"))
+    assert item in [known.item_id for known in fitted.items]
+
+
+def test_items_that_a_release_does_not_know_are_as_if_they_were_not_there():
+    model, foreign = train(chains()).model, log_of({"ann": "x y z", "bob": "z"})
+    order, starts = foreign.by_user
+    histories = [order[starts[0] : starts[1]], order[:0]]
+    answers = answer(model, request_of(foreign, histories, 5))
+    for name, table in answers.items():
+        assert (table[0] == table[1]).all(), name
+    assert answers[ITEMS].all()
+
+
+@pytest.mark.parametrize(
+    "name", ["recbole", "s3rec", "gsasrec", "movielens", "sessions", "parquet"]
+)
+def test_an_empty_source_is_told_with_its_place(tmp_path, name):
+    for file in ("a.inter", "a.item", "train_input.txt", "val_input.txt", "val_output.txt"):
+        (tmp_path / file).write_text("")
+    (tmp_path / "test_output.txt").write_text("")
+    (tmp_path / "ratings.dat").write_text("")
+    (tmp_path / "movies.dat").write_text("")
+    whole = name in ("recbole", "gsasrec", "movielens")
+    path = tmp_path if whole else tmp_path / "a.inter"
+    with pytest.raises(DataError) as caught:
+        load(name, path, tmp_path)
+    assert str(caught.value).startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("", ": it holds no interaction"),
+        ("ann,a,1700000000,5,rating\nann,b,1700000001,5,rating\n", ": it holds only the user"),
+        ("ann,a,1700000000,5,rating\nbob,a,1700000001,5,rating\n", ": it holds only the item"),
+        (f"{GOOD}ann,{'x' * 300},1700000000,5,rating\n", ":4: the item id"),
+        (f"{GOOD}ann,a,1700000000,nan,rating\n", ":4: the value 'nan' is not a number"),
+    ],
+)
+def test_train_says_it_in_one_line_and_writes_nothing(tmp_path, rows, said):
+    path = tmp_path / "events.csv"
+    path.write_text(HEADER + rows)
+    home = tmp_path / "home"
+    told = called(home, "train", "csv", "--data", str(path))
+    assert told.exit_code == 1
+    (line,) = told.stderr.splitlines()
+    assert f"{path}{said}" in line
+    assert not home.exists()
 
 
 def test_an_empty_file(tmp_path):

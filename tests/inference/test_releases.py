@@ -1,5 +1,6 @@
 """Releases: whole, numbered, verified, installed once."""
 
+import resource
 import threading
 
 import msgspec
@@ -52,6 +53,19 @@ def test_versions_follow_each_other_also_when_written_at_once(release, tmp_path)
     assert releases.versions(release.parent) == [1, 2, 3, 4, 5]
     for version in range(1, 6):
         assert releases.verify(release.parent / str(version)).version == str(version)
+
+
+def test_a_disk_that_fills_leaves_nothing_and_the_next_one_has_its_number(release):
+    parent = release.parent
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    try:
+        with pytest.raises(ReleaseError, match=rf"{parent}: .* cannot be written there: File too"):
+            releases.write(FITTED, parent.parent, METRICS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in parent.iterdir() if path.name != ".lock"] == ["1"]
+    assert releases.write(FITTED, parent.parent, METRICS).name == "2"
 
 
 @pytest.mark.parametrize("name", FILES)

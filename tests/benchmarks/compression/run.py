@@ -1,8 +1,9 @@
 """One transformer of a data set, made smaller in each way; the document with bytes and quality.
 
 NDCG@10 is that of the transformer alone, all items ranked, on the test items of leave-one-out, and
-on validation items, by which a way is chosen. The rate is that of `answer`, 32 users a request, on
-one core; `--seconds 0` leaves it out, for a machine that is not quiet enough to tell.
+on validation items, by which a way is chosen. The rate is that of `answer`, 32 users a request, in
+seconds of one core's own time; all ways answer in turn, so that what else the machine does slows
+all of them. `--seconds 0` leaves it out.
 """
 
 import time
@@ -14,9 +15,10 @@ import numpy as np
 import torch
 
 from inference import compression
-from inference.compression.ways import WAYS
+from inference.compression.ways import NONE, WAYS
 from inference.data.split import Split
 from inference.evaluation.protocols import leave_one_out
+from inference.models.answer import answer
 from inference.models.requests import request_of
 from inference.models.transformer import Transformer
 from inference.training.blend import fit_sources, with_transformer
@@ -27,6 +29,7 @@ from infra.cli import datasets
 from infra.local.settings import LocalSettings
 from schemas.serving import MAX_USERS
 from tests.benchmarks import machine
+from tests.benchmarks.compression.served import through_triton
 from tests.benchmarks.options import Chosen
 
 Report = Callable[[str], None]
@@ -41,7 +44,11 @@ class Options(Chosen):
     seed: int = 0
     users: int = 0
     seconds: float = 5.0
-    """Of asking for the rate, for each way."""
+    """Of asking for the rate, for each way; all of them take so long in turn."""
+    triton_seconds: float = 0.0
+    """Of asking through Triton, and as long in this process, for float32 and the way that is
+    chosen; 0 leaves it out.
+    """
     dataset: str = "ml-100k"
 
 
@@ -67,7 +74,16 @@ def run(options: Options, local: LocalSettings, report: Report) -> dict[str, Any
         "ndcg_validation": Judge.of(blend, _asked(held, options.users)),
         "ndcg_test": Judge.of(blend, _asked(split, options.users)),
     }
-    rows = [_measured(name, model, judges, options, report) for name in WAYS]
+    models = {name: way(model) for name, way in WAYS.items()}
+    rates = _rates(models, judges["ndcg_test"], options.seconds * len(models))
+    rows = [_measured(name, models, judges, rates[name], report) for name in WAYS]
+    chosen = _chosen(rows)
+    served: list[dict[str, Any]] = []
+    if options.triton_seconds > 0:
+        some = {name: models[name] for name in dict.fromkeys((NONE, chosen or NONE))}
+        served = through_triton(
+            some, split.fit, judges["ndcg_test"], local, options.triton_seconds, report
+        )
     return {
         **machine.head(options.benchmark, options.command),
         "load": {
@@ -78,42 +94,53 @@ def run(options: Options, local: LocalSettings, report: Report) -> dict[str, Any
             "rows_per_request": MAX_USERS,
         },
         "compression": rows,
-        "chosen": _chosen(rows),
+        "chosen": chosen,
+        "through_triton": served,
     }
 
 
 def tables(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """What a person is shown of the document."""
-    return {"compression": document["compression"]}
+    found = {"compression": document["compression"], "through Triton": document["through_triton"]}
+    return {title: rows for title, rows in found.items() if rows}
 
 
 def _measured(
-    name: str, model: Transformer, judges: dict[str, Judge], options: Options, report: Report
+    name: str,
+    models: dict[str, Transformer],
+    judges: dict[str, Judge],
+    rate: float | None,
+    report: Report,
 ) -> dict[str, Any]:
-    smaller = WAYS[name](model)
+    smaller = models[name]
     row: dict[str, Any] = {"way": name, "bytes": compression.bytes_of(smaller)}
     # Layers that are int8 have no parameters that torch would count.
     whole = "int8" not in name and "table" not in name
-    before, after = compression.parameters(model), compression.parameters(smaller)
+    before, after = compression.parameters(models[NONE]), compression.parameters(smaller)
     row["pruning_rate"] = round(compression.pruning_rate(before, after), 4) if whole else None
     row |= {what: round(judge(smaller), 4) for what, judge in judges.items()}
-    row["rows_per_s"] = _rate(smaller, judges["ndcg_test"], options.seconds)
+    row["rows_per_s"] = rate
     report(", ".join(f"{what} {value}" for what, value in row.items()))
     return row
 
 
-def _rate(model: Transformer, judge: Judge, seconds: float) -> float | None:
-    """Users a second in this process, with whole requests only."""
+def _rates(models: dict[str, Transformer], judge: Judge, seconds: float) -> dict[str, float | None]:
+    """Of each way users a second of the processor's time in this process, whole requests only."""
     if seconds <= 0:
-        return None
+        return dict.fromkeys(models)
     ask = [part for part in judge.asked if len(part[1]) == MAX_USERS] or list(judge.asked)
-    Judge(judge.hashes, judge.share, (ask[0],))(model)  # the first request of a model is slow
-    began, done, at = time.monotonic(), 0, 0
-    while time.monotonic() - began < seconds:
-        part = ask[at % len(ask)]
-        Judge(judge.hashes, judge.share, (part,))(model)
-        done, at = done + len(part[1]), at + 1
-    return round(done / (time.monotonic() - began), 1)
+    blends = {name: judge.blend(model) for name, model in models.items()}
+    spent: dict[str, list[float]] = {name: [] for name in models}
+    began, turn = time.process_time(), 0
+    while time.process_time() - began < seconds or turn < 2:
+        request, right = ask[turn % len(ask)]
+        for name, blend in blends.items():
+            before = time.process_time()
+            answer(blend, request)
+            spent[name].append((time.process_time() - before) / len(right))
+        turn += 1
+    # The first request of a model is slow.
+    return {name: round(1 / float(np.median(each[1:])), 1) for name, each in spent.items()}
 
 
 def _chosen(rows: list[dict[str, Any]]) -> str | None:
