@@ -6,11 +6,11 @@ worth its loss is measured (`tidemill bench compression`), and `choose` says whi
 
 from inference.compression.choose import Measured, choose
 from inference.compression.prune import prune_units, prune_weights
-from inference.compression.quantise import int8_layers
+from inference.compression.quantise import int8_layers, int8_weights
 from inference.compression.sizes import bytes_of, parameters, pruning_rate
 from inference.compression.tables import int8_table, product_table
 
 __all__ = [
-    "Measured", "bytes_of", "choose", "int8_layers", "int8_table", "parameters", "product_table",
-    "prune_units", "prune_weights", "pruning_rate",
+    "Measured", "bytes_of", "choose", "int8_layers", "int8_table", "int8_weights", "parameters",
+    "product_table", "prune_units", "prune_weights", "pruning_rate",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from inference.compression.steps import in_steps
 from inference.errors import CompressionError
 from inference.models.transformer import Transformer
 
@@ -52,9 +53,7 @@ class Int8Table(_Table):
 
     @classmethod
     def of(cls, weight: Tensor) -> "Int8Table":
-        size = weight.abs().amax(1, keepdim=True) / 127  # (items + 1, 1)
-        steps = (weight / size.clamp(min=1e-12)).round().to(torch.int8)  # (items + 1, dim)
-        return cls(steps, size)
+        return cls(*in_steps(weight))
 
     def rows(self, places: Tensor) -> Tensor:
         return self.steps[places] * self.size[places]  # (..., dim)

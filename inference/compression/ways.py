@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from inference.compression.prune import prune_units, prune_weights
-from inference.compression.quantise import int8_layers
+from inference.compression.quantise import int8_layers, int8_weights
 from inference.compression.tables import int8_table, product_table
 from inference.models.transformer import Transformer
 
@@ -15,13 +15,20 @@ ZEROS: dict[str, Way] = {
     "60 % of the weights zero": lambda model: prune_weights(model, 0.6),
 }
 """They show what could be left out, and make nothing faster."""
-WAYS: dict[str, Way] = {
-    NONE: lambda model: model,
+MEASURED: dict[str, Way] = {
     "int8 layers": int8_layers,
-    "int8 table": int8_table,
     "int8 layers and table": lambda model: int8_table(int8_layers(model)),
+    **ZEROS,
+}
+"""The layers would make an answer depend on its neighbours in the batch."""
+RELEASED: dict[str, Way] = {
+    NONE: lambda model: model,
+    "int8 weights": int8_weights,
+    "int8 table": int8_table,
+    "int8 weights and table": lambda model: int8_table(int8_weights(model)),
     "product table, 8 parts": lambda model: product_table(model, 8),
     "product table, 16 parts": lambda model: product_table(model, 16),
-    **ZEROS,
     "half of the units cut": lambda model: prune_units(model, 0.5),
 }
+"""What a release may hold."""
+WAYS = {**RELEASED, **MEASURED}

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from inference.compression.choose import Measured, choose
-from inference.compression.ways import NONE, WAYS, ZEROS, Way
+from inference.compression.ways import NONE, RELEASED, Way
 from inference.errors import CompressionError
 from inference.models.answer import answer
 from inference.models.blend import Blend
@@ -24,27 +24,16 @@ from inference.training.fitted import Fitted
 from inference.training.judging import Asked, gains
 from schemas.serving import ITEMS
 
-RELEASED = {name: way for name, way in WAYS.items() if name not in ZEROS}
-
-
-def ways_here() -> Mapping[str, Way]:
-    """Without int8 layers where there is a GPU: torch has them for CPUs only, and who trains on a
-    GPU may serve on one.
-    """
-    if not torch.cuda.is_available():
-        return RELEASED
-    return {name: way for name, way in RELEASED.items() if "int8 layers" not in name}
-
 
 class Fastest:
     """`found` is what was measured, None before; `way` what was chosen."""
 
     def __init__(
         self,
-        ways: Mapping[str, Way] | None = None,
+        ways: Mapping[str, Way] = RELEASED,
         clock: Callable[[], float] = time.process_time,
     ) -> None:
-        self._ways, self._clock = ways or ways_here(), clock
+        self._ways, self._clock = ways, clock
         self.way = NONE
         self.found: list[Measured] = []
 

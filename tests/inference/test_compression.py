@@ -12,6 +12,7 @@ from inference.compression import (
     choose,
     int8_layers,
     int8_table,
+    int8_weights,
     parameters,
     product_table,
     prune_units,
@@ -26,6 +27,7 @@ from tests.inference.circles import ITEMS, fit, right
 MANY = 500
 WAYS = {
     "int8 layers": int8_layers,
+    "int8 weights": int8_weights,
     "int8 table": int8_table,
     "product table": lambda model: product_table(model, 8),
     "half of the weights": lambda model: prune_weights(model, 0.5),
@@ -33,7 +35,11 @@ WAYS = {
 }
 
 
-STORED = {"float32": lambda model: model, **WAYS}
+STORED = {
+    **{name: way for name, way in WAYS.items() if name != "int8 layers"},
+    "float32": lambda model: model,
+    "int8 weights, cut": lambda model: int8_weights(prune_units(model, 0.5)),
+}
 
 
 def model_of(items=MANY, style="sasrec"):
@@ -134,10 +140,9 @@ def test_what_cannot_be_pruned_is_told():
             way(model_of(), 1.0)
 
 
-@pytest.mark.parametrize("way", [*STORED, "int8 layers, cut"])
+@pytest.mark.parametrize("way", STORED)
 def test_it_is_stored_as_plain_tensors_and_comes_back(fitted, way):
-    cut = way == "int8 layers, cut"
-    smaller = int8_layers(prune_units(fitted, 0.5)) if cut else STORED[way](fitted)
+    smaller = STORED[way](fitted)
     found = {name: table.clone() for name, table in tensors_of(smaller).items()}
     again = rebuilt(ITEMS, fitted.settings, found)
     places = torch.arange(24).view(3, 8) % ITEMS
@@ -150,6 +155,16 @@ def test_it_is_stored_as_plain_tensors_and_comes_back(fitted, way):
         left = {other: table for other, table in found.items() if other != name}
         with pytest.raises((KeyError, RuntimeError)):
             rebuilt(ITEMS, fitted.settings, left)
+
+
+def test_layers_whose_answers_depend_on_their_neighbours_are_not_stored():
+    model = int8_layers(model_of(items=10))
+    places = torch.arange(24).view(3, 8) % 10
+    together = model.newest(places, torch.zeros_like(places))
+    alone = model.newest(places[:1], torch.zeros_like(places[:1]))
+    assert not torch.equal(together[:1], alone)
+    with pytest.raises(CompressionError, match="cannot be released"):
+        tensors_of(model)
 
 
 def test_the_fastest_of_those_that_are_good_is_chosen():

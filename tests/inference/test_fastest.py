@@ -6,7 +6,7 @@ from itertools import cycle
 import pytest
 
 from inference import releases
-from inference.compression import int8_layers, product_table
+from inference.compression import int8_weights, product_table
 from inference.compression.ways import NONE
 from inference.models.answer import answer
 from inference.models.weights import MODEL_FILE, load
@@ -59,7 +59,9 @@ def test_it_is_chosen_once():
 
 
 @pytest.mark.parametrize(
-    "way", [int8_layers, lambda model: product_table(int8_layers(model), 8)], ids=["int8", "both"]
+    "way",
+    [int8_weights, lambda model: product_table(int8_weights(model), 8)],
+    ids=["weights", "both"],
 )
 def test_a_smaller_form_is_served_as_it_was_judged(tmp_path, way):
     fastest = Fastest({"smaller": way})

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from inference import compression
-from inference.compression.ways import NONE, WAYS
+from inference.compression.ways import NONE, RELEASED, WAYS
 from inference.data.split import Split
 from inference.evaluation.protocols import leave_one_out
 from inference.models.answer import answer
@@ -144,11 +144,13 @@ def _rates(models: dict[str, Transformer], judge: Judge, seconds: float) -> dict
 
 
 def _chosen(rows: list[dict[str, Any]]) -> str | None:
-    """By quality on validation items; None where no rate was measured."""
+    """By quality on validation items, of what a release may hold; None where no rate was told."""
     if any(row["rows_per_s"] is None for row in rows):
         return None
     found = [
-        compression.Measured(row["way"], row["ndcg_validation"], row["rows_per_s"]) for row in rows
+        compression.Measured(row["way"], row["ndcg_validation"], row["rows_per_s"])
+        for row in rows
+        if row["way"] in RELEASED
     ]
     return compression.choose(found).name
 
