@@ -10,9 +10,7 @@ The floors: popularity, which is even told how often the withheld items were tur
 that it cannot order them); and the cosine of bags of words, weighed by how rare a word is.
 """
 
-import re
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -28,6 +26,7 @@ from torch.nn import functional
 from inference.data.described import texts_of
 from inference.data.interactions import Interactions, Mask
 from inference.errors import DataError
+from inference.evaluation.bags import bags
 from inference.evaluation.metrics import Metrics, metrics
 from inference.evaluation.protocols import Part, leave_one_out
 from inference.models.space import DECAY
@@ -180,27 +179,6 @@ def evaluate_cold(  # noqa: PLR0913 - each is a choice of its own
 @torch.no_grad()
 def _table(encoder: TextEncoder, texts: Texts) -> Tensor:
     return encoder.directed(texts.pooled(encoder))[texts.of_item]  # (items, dim)
-
-
-def bags(texts: Sequence[str]) -> Tensor:
-    """(items, words) sparse, of length 1: how often a word occurs times the logarithm of how few
-    items have it.
-    """
-    counts = [Counter(re.findall(r"\w+", text.lower())) for text in texts]
-    holders = Counter(word for count in counts for word in count)
-    place = {word: number for number, word in enumerate(holders)}
-    rows, columns, weights = [], [], []
-    for row, count in enumerate(counts):
-        rare = {w: n * float(np.log(len(texts) / holders[w])) for w, n in count.items()}
-        size = sum(value**2 for value in rare.values()) ** 0.5
-        for word, value in rare.items() if size else ():
-            rows.append(row)
-            columns.append(place[word])
-            weights.append(value / size)
-    shape = (len(texts), max(1, len(place)))
-    places = torch.tensor([rows, columns])
-    found = torch.sparse_coo_tensor(places, weights, shape, check_invariants=True)
-    return found.float().coalesce()
 
 
 def _row(

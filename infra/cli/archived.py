@@ -16,14 +16,18 @@ CLICKHOUSE = "clickhouse"
 DatasetOrNone = Annotated[
     str | None,
     typer.Argument(
-        metavar="[DATASET]",
+        metavar="DATASET",
         help="ml-100k (fetched when missing), recbole, s3rec, gsasrec, movielens, sessions, csv or "
         "parquet; with --from what the release calls it",
     ),
 ]
 Source = Annotated[
     str | None,
-    typer.Option("--from", help="clickhouse: what the archive stored, instead of a data set"),
+    typer.Option(
+        "--from",
+        help="clickhouse: what the archive stored, instead of a data set; --processes share the "
+        "reading",
+    ),
 ]
 Since = Annotated[
     str | None, typer.Option(help="only what happened from this date on (UTC); with --from")

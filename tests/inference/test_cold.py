@@ -9,7 +9,8 @@ import torch
 
 from inference.data.described import item_text, texts_of
 from inference.errors import DataError
-from inference.evaluation.cold import ColdEvaluation, bags, cold_start, evaluate_cold
+from inference.evaluation.bags import bags
+from inference.evaluation.cold import ColdEvaluation, cold_start, evaluate_cold
 from inference.training.text import TextSettings
 from tests.inference.logs import log_of
 
