@@ -27,18 +27,23 @@ class Split:
     until_ms: int | None = None
 
 
-def leave_one_out(dataset: Interactions, part: Part = "test") -> Split:
-    """Raises DataError if no user has three interactions."""
+def leave_one_out(
+    dataset: Interactions, part: Part = "test", *, learn_validation: bool = False
+) -> Split:
+    """`learn_validation` is for the test: only its items are then kept from what may be learnt.
+    Raises DataError if no user has three interactions.
+    """
     log = dataset.positive()
     order, starts = log.by_user
     held_out = np.zeros(len(log), np.bool_)
     histories, targets = [], []
     back = 1 if part == "test" else 2
+    hidden = 1 if part == "test" and learn_validation else 2
     for begin, end in pairwise(starts.tolist()):
         if end - begin < 3:
             continue
         rows = order[begin:end]
-        held_out[rows[-2:]] = True
+        held_out[rows[-hidden:]] = True
         histories.append(rows[:-back])
         targets.append(log.item[rows[-back]][None])
     if not histories:

@@ -26,7 +26,7 @@ from inference.models.blend import Blend
 from inference.models.fit import fit_transitions
 from inference.models.requests import request_of
 from inference.models.transitions import TransitionSettings
-from inference.training.blend import COUNTED, fit_blend, with_ranker
+from inference.training.blend import COUNTED, Pair, fit_pair
 from inference.training.train import train
 from schemas.serving import ITEMS, MAX_K
 
@@ -44,7 +44,9 @@ _USERS_AT_ONCE = 128
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """`results` are by contender; `fit_seconds` is that of the transitions."""
+    """`results` are by contender; `fit_seconds` is that of the transitions. `validation_learnt` says
+    whether everything in it, peers too, learnt from the validation items of leave-one-out.
+    """
 
     dataset: str
     protocol: Protocol
@@ -52,6 +54,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int | None
     k: int
     exclude_seen: bool
+    validation_learnt: bool = False
     users: int
     items: int
     interactions: int
@@ -75,6 +78,7 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     until_ms: int | None = None,
     next_items: int = 1,
     exclude_seen: bool = True,
+    learn_validation: bool = True,
     blend: bool = False,
     parts: Sequence[str] = COUNTED,
     ablate: bool = False,
@@ -85,7 +89,8 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     """`part` is for leave-one-out, `until_ms` and `next_items` for time-split. `blend` adds EASE
     and the blend of `parts`, `ablate` also the blend without each of its parts, its ranker fitted
     again; `sequential` gives the blend one source more. Each of the `peers` is fitted `seeds`
-    times. Raises DataError.
+    times. For the test, `learn_validation` counts everything on the validation items as well, once
+    the ranker is fitted; not with `sequential`, which is fitted once. Raises DataError.
     """
     if not 1 <= k <= MAX_K:
         raise DataError(f"k is {k}; 1 to {MAX_K} can be ranked")
@@ -93,7 +98,8 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     if protocol == "time-split":
         split = time_split(dataset, until_ms, next_items, new_only=exclude_seen)
     else:
-        split = leave_one_out(dataset, part)
+        learn_validation = learn_validation and part == "test" and sequential is None
+        split = leave_one_out(dataset, part, learn_validation=learn_validation)
     results: dict[str, Metrics] = {}
     for name, settings in CONTENDERS.items():
         fitted = train(split.fit, fit=partial(fit_transitions, settings=settings))
@@ -112,6 +118,7 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
         until_ms=split.until_ms,
         k=k,
         exclude_seen=exclude_seen,
+        validation_learnt=learn_validation and split.until_ms is None,
         users=len(split.targets),
         items=len(fitted.items),
         interactions=len(split.log),
@@ -137,19 +144,25 @@ def _blends(
     held: Split | None
     try:
         validation = split.until_ms is None and part == "test"
-        held = leave_one_out(dataset, "validation") if validation else leave_one_out(split.fit)
+        if validation:
+            held = leave_one_out(dataset, "validation")
+        else:
+            held = leave_one_out(split.fit, learn_validation=True)
     except DataError:  # nobody has items to hold out, so all readings weigh the same
         held = None
-    whole = fit_blend(split.fit, held, parts)
+    pair = fit_pair(split.fit, held, parts)
     if "ease" in parts:
-        yield "ease", whole.only(("ease",))
+        yield "ease", pair.whole.only(("ease",))
     if sequential is not None:
-        whole = sequential(whole, split.fit, held)
-        yield "transformer", whole.only(("transformer",))
-    yield "blend", whole
-    for off in whole.parts if ablate else ():
-        left = whole.only([name for name in whole.parts if name != off])
-        yield f"blend without {off}", with_ranker(left, held)
+        joined = sequential(pair.whole, split.fit, held)
+        yield "transformer", joined.only(("transformer",))
+        pair = Pair(joined, joined, held)
+        yield MODEL, joined
+    else:
+        yield MODEL, pair.ranked()
+    for off in pair.whole.parts if ablate else ():
+        left = [name for name in pair.whole.parts if name != off]
+        yield f"blend without {off}", pair.only(left).ranked()
 
 
 def _ranked(split: Split, model: Model, k: int, *, exclude_seen: bool) -> NDArray[np.int64]:

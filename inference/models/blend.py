@@ -47,14 +47,21 @@ class Reading:
     """What an item of the history weighs beside the next newer one."""
     newest: int = 50
     """How many of the user's last known items are read."""
+    even: bool = False
+    """Whether each item says as much in all as any other, so that those of which little is known
+    are not drowned by those of which much is.
+    """
 
 
 READINGS = (
     Reading("popular"),
     Reading("transitions", decay=0.5, newest=6),
     Reading("transitions", newest=1),
+    Reading("transitions", decay=0.7, newest=12, even=True),
     Reading("ease", decay=0.97),
     Reading("ease", decay=0.8),
+    Reading("content", decay=0.8, newest=12),
+    Reading("content", newest=1),
 )
 SEQUENTIAL = Reading("transformer")
 """Read from the order and the times themselves."""
@@ -206,7 +213,7 @@ class Blend(nn.Module):
         trusts, told = {}, {}
         for name, source in self.counted.items():
             readings = [reading for reading in self.readings if reading.source == name]
-            trusts[name] = torch.stack([_trust(reading, age) for reading in readings])
+            trusts[name] = torch.stack([_trust(r, age, source, place) for r in readings])
             told[name] = source.told(place, trusts[name].amax(0) > 0)
         return _Heard(history, place, age, trusts, told)
 
@@ -284,7 +291,9 @@ def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return scores.gather(1, top), top
 
 
-def _trust(reading: Reading, age: Tensor) -> Tensor:
-    """(users, H) ages to what each item of the history is multiplied with."""
+def _trust(reading: Reading, age: Tensor, source: Sparse, place: Tensor) -> Tensor:
+    """(users, H) ages and places to what each item of the history is multiplied with."""
     trust = reading.decay ** age.clamp(min=0).float()  # (users, H)
+    if reading.even:
+        trust = trust / source.totals[place.clamp(min=0)].clamp(min=_LEAST_BEST)  # (users, H)
     return trust * (age < reading.newest)

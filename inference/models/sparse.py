@@ -27,9 +27,13 @@ class Sparse(nn.Module):
     starts: Tensor  # (items + 1,) int64
     successors: Tensor  # (entries,) int64, ascending within an item
     weights: Tensor  # (entries,) float32
+    totals: Tensor  # (items,) float32, what each item says of all others together
 
     def __init__(self, starts: Tensor, successors: Tensor, weights: Tensor) -> None:
         super().__init__()
+        of = torch.repeat_interleave(starts.diff())  # (entries,)
+        totals = torch.zeros(len(starts) - 1).index_add_(0, of, weights)  # (items,)
+        self.register_buffer("totals", totals, persistent=False)
         self.register_buffer("starts", starts)
         self.register_buffer("successors", successors)
         self.register_buffer("weights", weights)

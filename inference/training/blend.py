@@ -5,7 +5,7 @@ released and by the evaluation, which `tidemill evaluate --transformer` hands `w
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from inference.data.split import Split, leave_one_out
 from inference.errors import DataError
 from inference.models.answer import Model
 from inference.models.blend import READINGS, Blend
+from inference.models.content import ContentSettings, fit_content, tags_of
 from inference.models.ease import EaseSettings, fit_ease
 from inference.models.fit import by_popularity, fit_transitions
 from inference.models.ranker import fit_ranker
@@ -32,14 +33,43 @@ from inference.training.progress import Epoch, Report, best_of, silent
 from inference.training.sequences import Sequences
 from schemas.serving import MAX_USERS
 
-COUNTED = ("popular", "transitions", "ease")
-"""The parts that are counted; a transformer is fitted and joins them."""
+COUNTED = ("popular", "transitions", "ease", "content")
+"""The parts that are counted, content only where items are described; a transformer is fitted and
+joins them.
+"""
 RANKER_USERS = 4_000
-"""A ranker of ten weights needs no more; they are drawn evenly from all."""
+"""A ranker of so few weights needs no more; they are drawn evenly from all."""
 JUDGE_USERS = 2_000
 """So many say after each epoch whether the transformer got better."""
 _USERS_AT_ONCE = 64
 _K = 10
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same sources twice: `known` is counted without the items that the ranker is fitted on,
+    those of `held`; `whole` on everything that may be learnt from. They may be one.
+    """
+
+    known: Blend
+    whole: Blend
+    held: Split | None
+
+    def ranked(self) -> Blend:
+        """The whole under the weights that the known deserves; even ones where nothing is held."""
+        return self.whole.weighed(with_ranker(self.known, self.held).weights)
+
+    def only(self, parts: Sequence[str]) -> "Pair":
+        known = self.known.only(parts)
+        whole = known if self.whole is self.known else self.whole.only(parts)
+        return Pair(known, whole, self.held)
+
+
+def fit_pair(log: Interactions, held: Split | None, parts: Sequence[str] = COUNTED) -> Pair:
+    """Raises DataError."""
+    whole = fit_sources(log, parts)
+    once = held is None or _learns_from(held, log)
+    return Pair(whole if once else fit_sources(held.fit, parts), whole, held)
 
 
 def fit_blend(log: Interactions, held: Split | None, parts: Sequence[str] = COUNTED) -> Blend:
@@ -47,11 +77,7 @@ def fit_blend(log: Interactions, held: Split | None, parts: Sequence[str] = COUN
     targets; None leaves even weights. The blend's own sources are counted on `log`. Raises
     DataError.
     """
-    blend = fit_sources(log, parts)
-    if held is None:
-        return blend
-    learnt = blend if _learns_from(held, log) else fit_sources(held.fit, parts)
-    return blend.weighed(with_ranker(learnt, held).weights)
+    return fit_pair(log, held, parts).ranked()
 
 
 def fit_whole(log: Interactions, parts: Sequence[str] = COUNTED) -> Blend:
@@ -77,7 +103,12 @@ def fit_sources(log: Interactions, parts: Sequence[str] = COUNTED) -> Blend:
     if "ease" in parts:
         user, place = log.user.astype(np.int64), _places(log)[log.item]  # (rows,) each
         sources["ease"] = fit_ease(user, place, len(transitions.vocabulary), EaseSettings())
-    readings = [reading for reading in READINGS if reading.source in parts]
+    if "content" in parts and (log.titles or log.categories):
+        known, _ = by_popularity(log)
+        tags = [tags_of(log.title(item), log.categories_of(item)) for item in known.tolist()]
+        sources["content"] = fit_content(tags, ContentSettings())
+    there = {*sources, "popular"} & {*parts}
+    readings = [reading for reading in READINGS if reading.source in there]
     return Blend(transitions.vocabulary, transitions.share, sources, readings)
 
 

@@ -38,6 +38,13 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
     seen: Annotated[
         bool, typer.Option("--seen/--no-seen", help="may items of the history be shown again")
     ] = False,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            help="learn from the validation items too before the test is asked, floors and peers "
+            "as well; never with --transformer"
+        ),
+    ] = True,
     ablate: Annotated[
         bool, typer.Option("--ablate", help="also the blend without each of its parts")
     ] = False,
@@ -89,6 +96,7 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         k=k,
         until_ms=until_ms,
         exclude_seen=not seen,
+        learn_validation=refit,
         blend=True,
         ablate=ablate,
         sequential=sequential,
