@@ -44,7 +44,7 @@ _USERS_AT_ONCE = 128
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """`results` are by contender; `fit_seconds` is that of the transitions. `validation_learnt` says
+    """`results` are by contender; `fit_seconds` is that of the transitions; `validation_learnt` is
     whether everything in it, peers too, learnt from the validation items of leave-one-out.
     """
 

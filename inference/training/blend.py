@@ -68,8 +68,9 @@ class Pair:
 def fit_pair(log: Interactions, held: Split | None, parts: Sequence[str] = COUNTED) -> Pair:
     """Raises DataError."""
     whole = fit_sources(log, parts)
-    once = held is None or _learns_from(held, log)
-    return Pair(whole if once else fit_sources(held.fit, parts), whole, held)
+    if held is None or _learns_from(held, log):
+        return Pair(whole, whole, held)
+    return Pair(fit_sources(held.fit, parts), whole, held)
 
 
 def fit_blend(log: Interactions, held: Split | None, parts: Sequence[str] = COUNTED) -> Blend:

@@ -6,6 +6,7 @@ import torch
 
 from inference.evaluation.protocols import leave_one_out
 from inference.models.answer import answer
+from inference.models.blend import Blend, Reading
 from inference.models.requests import request_of
 from inference.models.transformer import Transformer, TransformerSettings
 from inference.models.vocabulary import to_hashes, to_images
@@ -84,6 +85,26 @@ def test_the_ranker_takes_no_chance_and_no_weight_is_below_0():
     again = fit_blend(HELD.fit, HELD)
     assert torch.equal(again.weights, BLEND.weights)
     assert (BLEND.weights >= 0).all()
+
+
+def test_read_evenly_an_item_of_which_much_is_known_does_not_drown_another():
+    # After "much" came many things in many hands; after "little" one thing, once.
+    people = {f"u{n}": f"much m{n % 3}" for n in range(30)} | {"ann": "little l"}
+    log = log_of(people | {"bob": "little much"})
+    order, starts = log.by_user
+    bob = log.users.index("bob")
+    request = request_of(log, [order[starts[bob] : starts[bob + 1]]], 1)
+    blend = fit_sources(log, ("transitions",))
+    shown = {}
+    for even in (False, True):
+        alone = Blend(
+            blend.vocabulary, blend.share, blend.counted, [Reading("transitions", 0.9, even=even)]
+        )
+        shown[even] = log.items[
+            int(np.flatnonzero(log.item_hashes == answer(alone, request)[ITEMS][0, 0])[0])
+        ]
+    assert shown[False].startswith("m")
+    assert shown[True] == "l"
 
 
 def test_the_ranker_learns_whom_to_trust():

@@ -103,6 +103,13 @@ def test_who_says_most_is_the_newest_of_those_that_do(rows, places):
             assert found[user, item] == (said.index(best) if best > 0 else 4)
 
 
+@given(ROWS)
+def test_totals_are_what_each_item_says_of_all_others(rows):
+    weights = fitted(rows, ridge=1)
+    table = torch.from_numpy(dense(weights)).float()
+    torch.testing.assert_close(weights.totals, table.sum(1))
+
+
 def test_no_weights_at_all():
     none = Sparse(
         torch.zeros(4, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0)

@@ -11,7 +11,7 @@ from inference.data import load
 from inference.errors import DataError
 from inference.evaluation import Evaluation, evaluate
 from inference.evaluation.protocols import leave_one_out
-from inference.training.blend import fit_blend, with_transformer
+from inference.training.blend import fit_blend, fit_pair, with_transformer
 from inference.training.epochs import EpochSettings
 from inference.training.progress import Epoch
 from tests.inference.logs import DAY_S, START_S, chains, log_of
@@ -27,7 +27,7 @@ def test_a_circle_is_learnt_and_popularity_is_beaten():
 
 
 def test_popularity_is_exact():
-    # Fitted on x three times, a twice and b: only cy, who has seen x, is shown a.
+    # Fitted on x four times, a and b twice: only cy, who has seen x and b, is shown a.
     alone = {"di": "x", "ed": "x", "flo": "x"}
     log = log_of({"ann": "a b c", "bob": "a c b", "cy": "b x a"} | alone)
     assert evaluate(log, k=1).results["popularity"].hr == pytest.approx(1 / 3)
@@ -96,6 +96,29 @@ def test_the_ranker_never_sees_the_test():
         for one in (log, replace(log, item=other))
     ]
     assert torch.equal(fitted[0].weights, fitted[1].weights)
+
+
+def test_everything_learns_from_the_validation_items_before_the_test_is_asked():
+    # Nobody but ann's validation item tells that d follows c.
+    log = log_of({"ann": "a c d x", "bob": "b c d", "di": "y y y"})
+    found = evaluate(log, k=1, blend=True)
+    assert found.validation_learnt
+    assert found.results["last-item"].hr == found.results["blend"].hr == 1 / 3
+    before = evaluate(log, k=1, blend=True, learn_validation=False)
+    assert not before.validation_learnt
+    assert before.results["last-item"].hr == 0
+
+
+def test_the_ranker_is_fitted_on_what_the_known_do_not_hold():
+    log = chains()
+    split, held = leave_one_out(log, learn_validation=True), leave_one_out(log, "validation")
+    pair = fit_pair(split.fit, held)
+    once = fit_pair(held.fit, held)
+    assert once.known is once.whole
+    assert torch.equal(pair.ranked().weights, once.ranked().weights)
+    assert pair.whole.share.tolist() != pair.known.share.tolist()
+    less = pair.only(("transitions",))
+    assert less.ranked().parts == less.known.parts == ("transitions",)
 
 
 QUICK = partial(with_transformer, epochs=EpochSettings(epochs=8, batch=8, rate=0.005))

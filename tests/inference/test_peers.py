@@ -39,7 +39,7 @@ def test_a_peer_stands_beside_ours_on_the_same_split(tmp_path):
     assert (row.mean.hr, row.spread.hr, row.seeds) == (1, 0, 3)
     assert row.spread.ndcg > 0
     assert row.fit_seconds == 0.5
-    assert row.rows_per_s == (240 - 2 * 40) / 0.5
+    assert row.rows_per_s == (240 - 40) / 0.5
     assert evaluate(chains(), k=1).peers == {}
 
 

@@ -39,6 +39,14 @@ def test_leave_one_out_for_validation_learns_the_same():
     assert learnt(split) == learnt(leave_one_out(LOG))
 
 
+def test_leave_one_out_may_hide_the_test_alone():
+    split = leave_one_out(LOG, learn_validation=True)
+    assert asked(split) == asked(leave_one_out(LOG))
+    assert learnt(split) == {"ann": "a b c", "bob": "b a", "cy": "c d", "di": "d"}
+    validation = leave_one_out(LOG, "validation", learn_validation=True)
+    assert learnt(validation) == learnt(leave_one_out(LOG))
+
+
 def test_what_is_hidden_is_neither_history_nor_target():
     hidden = log_of({"ann": "a b c d x", "bob": "b a"}, kinds={("ann", "x"): "hide"})
     assert asked(leave_one_out(hidden)) == {"ann": ("a b c", "d")}
