@@ -54,7 +54,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int | None
     k: int
     exclude_seen: bool
-    validation_learnt: bool = False
+    validation_learnt: bool
     users: int
     items: int
     interactions: int

@@ -109,6 +109,8 @@ def fit_sources(log: Interactions, parts: Sequence[str] = COUNTED) -> Blend:
         tags = [tags_of(log.title(item), log.categories_of(item)) for item in known.tolist()]
         sources["content"] = fit_content(tags, ContentSettings())
     there = {*sources, "popular"} & {*parts}
+    if not there:
+        raise DataError(f"{log.name} says nothing of its items, and no part but content is left")
     readings = [reading for reading in READINGS if reading.source in there]
     return Blend(transitions.vocabulary, transitions.share, sources, readings)
 

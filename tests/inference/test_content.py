@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.errors import DataError
 from inference.models.answer import answer
 from inference.models.content import ContentSettings, fit_content, tags_of
 from inference.models.requests import request_of
@@ -84,6 +85,8 @@ def test_where_nothing_is_described_there_is_no_such_part():
     log = described(chains())
     assert "content" in fit_sources(log).parts
     assert "content" not in fit_sources(log, ("popular", "transitions")).parts
+    with pytest.raises(DataError, match="says nothing of its items"):
+        fit_sources(chains(), ("content",))
 
 
 @pytest.mark.parametrize("users", [3, 40])
