@@ -31,22 +31,24 @@ def run(
     partitions: int = 8,
     steady_s: float = 20.0,
     full: bool = True,
+    frozen: bool = False,
     bars: bool = True,
     picture: str = "failover.png",
 ) -> Report:
     """`rate` is of the east's people, the west has a quarter; `steady_s` between two changes;
-    `full`: with models and archives. Not `bars`: times are told and not judged, where other work is
-    on the machine. `picture`: where it is drawn; empty: nowhere.
+    `full`: with models and archives; `frozen`: SIGSTOP instead of SIGKILL, and the region returns
+    with all that it had in hand. Not `bars`: times are told and not judged, where other work is on
+    the machine. `picture`: where it is drawn; empty: nowhere.
     """
     with ground.two(partitions=partitions, full=full) as two:
         play = Failing(two, rate, users, full=full, watched=bool(picture))
         east, west = play.east, play.west
         try:
             time.sleep(steady_s)
-            lost = play.fail(east)
+            lost = play.fail(east, frozen=frozen)
             epoch = play.take_over(west, east.name)
             time.sleep(steady_s)
-            play.come_back(east, epoch, lost)
+            play.come_back(east, epoch, lost, frozen=frozen)
             play.fail_back(east)
             time.sleep(steady_s)
             play.everybody_is_served(east, time.monotonic())

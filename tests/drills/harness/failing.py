@@ -1,4 +1,4 @@
-"""A region that dies, another that takes its people over, and the way back: the steps of
+"""A region that dies or freezes, another that takes its people over, and the way back: the steps of
 which drills of two regions are made. What was found is in `figures`.
 """
 
@@ -82,13 +82,13 @@ class Failing:
                 lambda app=app: every <= {one.partition for one in app.since(since_s, prefix)},
             )
 
-    def fail(self, victim: Region) -> list[Lost]:
-        """It dies, all of it and without warning; its people know of nothing."""
+    def fail(self, victim: Region, *, frozen: bool = False) -> list[Lost]:
+        """It dies, or sleeps, all of it and without warning; its people know of nothing."""
         two, survivor = self.two, self.two.regions[victim.peer]
         two.twins.away()
         two.apps[victim.name].stop()
-        self.watch.mark(f"{victim.name} dies")
-        victim.die()
+        self.watch.mark(f"{victim.name} {'freezes' if frozen else 'dies'}")
+        (victim.freeze if frozen else victim.die)()
         died_s = time.monotonic()  # until then it may have acknowledged
         people = self._sending_to(victim)
         for load in people:
@@ -126,7 +126,9 @@ class Failing:
         epoch: int = made[-1]["epoch"]
         return epoch
 
-    def come_back(self, region: Region, epoch: int, lost: Sequence[Lost]) -> None:
+    def come_back(
+        self, region: Region, epoch: int, lost: Sequence[Lost], *, frozen: bool = False
+    ) -> None:
         """Somebody else owns its origin at this epoch, and it knows nothing: nobody tells it before
         its mirror runs, and some of its people still send to it. Ends when it is fenced.
         """
@@ -134,14 +136,17 @@ class Failing:
         stuck = self.people(region, region, self.rate / 4)
         others = [name for name in region.servers if name != mirror.NAME]
         back_s = self.watch.mark(f"{region.name} returns")
-        region.start(*others)
-        self._bring_model_back(region)
-        region.start_workers()
+        if frozen:
+            region.thaw(mirror.NAME)
+        else:
+            region.start(*others)
+            self._bring_model_back(region)
+            region.start_workers()
         two.apps[region.name].start()
         # Whatever it answers before its mirror runs is of its old epoch.
         before = _answers(region)
         until("it answers at its old epoch", lambda: _answers(region) > before)
-        region.start(mirror.NAME)
+        (region.resume if frozen else region.start)(mirror.NAME)
         until(
             "it hears who owns its people",
             lambda: control.ownerships(region.settings).origins[region.name].epoch == epoch,

@@ -3,6 +3,7 @@
 It lies where `tidemill up --regions` would put it, so that the real commands find it.
 """
 
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,15 @@ class Region:
     def stop(self, *names: str) -> None:
         supervisor.stop(self.home.run, names or None)
 
+    def pause(self, *names: str) -> None:
+        """SIGSTOP: they keep their connections and answer nothing."""
+        for process in self._family(*names):
+            process.suspend()
+
+    def resume(self, *names: str) -> None:
+        for process in reversed(self._family(*names)):
+            process.resume()
+
     def die(self) -> None:
         """All of it at once, without warning: broker, mirror, workers, and what else there is."""
         members = self._members()
@@ -79,6 +89,20 @@ class Region:
             member.worker.kill()
         psutil.wait_procs(family, timeout=30)
         self.stop()
+
+    def freeze(self) -> None:
+        """SIGSTOP to all of it: to everybody else it is dead, to itself no time passes."""
+        self.is_dead = True
+        for member in self._members():
+            member.worker.signal(signal.SIGSTOP)
+        self.pause(*self.servers)
+
+    def thaw(self, *but: str) -> None:
+        """All but these servers."""
+        self.is_dead = False
+        self.resume(*(name for name in self.servers if name not in but))
+        for member in self._members():
+            member.worker.signal(signal.SIGCONT)
 
     def start_workers(self) -> None:
         for crew in self.crews:

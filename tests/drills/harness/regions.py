@@ -66,6 +66,7 @@ def regions_of(
         yield made
     finally:
         for region in made.values():
+            region.thaw()
             for crew in region.crews:
                 crew.end()
         for region in made.values():
