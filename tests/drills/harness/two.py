@@ -1,5 +1,6 @@
 """Two regions with people in them: workers, readers, load that can move, the verdict on both."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from tests.drills.harness.region import Region
 from tests.drills.harness.regions import ITEMS, Regions
 from tests.drills.harness.twins import Twins
 from tests.drills.harness.waiting import until
+from tests.servers.workers import WORKER
 
 _ANSWERED_S = 120.0
 
@@ -49,10 +51,12 @@ class Two:
         }
         self.figures: dict[str, object] = {}
 
-    def begin(self) -> None:
-        """A worker in both, each partition open, and a reader in both."""
-        for region in self.regions.values():
-            region.crew()
+    def begin(self, **programs: Sequence[str]) -> None:
+        """A worker in both, each partition open, and a reader in both. `programs`: what runs in a
+        region instead of a worker that is right.
+        """
+        for name, region in self.regions.items():
+            region.crew(0).add(1, program=programs.get(name, WORKER))
         for app in self.apps.values():
             app.start()
         for region in self.regions.values():

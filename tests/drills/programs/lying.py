@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from schemas.control import Ownership
 from schemas.state import POSITION_KEY
 from streams import worker
 from streams.lane import checkpoint, clients
 from streams.lane.contract import Outcome, Produced, Run
-from streams.stages import recommend
+from streams.region.gate import Gate
+from streams.stages import known, recommend
 from streams.stages.intake import Intake, Partition
 from streams.state.flushing import Slice
 from streams.state.store import Change
@@ -110,6 +112,19 @@ LIES: dict[str, Callable[[], None]] = {
     "unfenced": unfenced,
 }
 
+
+def ungated() -> None:
+    """It publishes for every origin, whoever owns it."""
+
+    def gate(_region: str, _origin: str, ownership: Ownership | None) -> Gate:
+        return Gate(None if ownership is None else ownership.epoch, "it lies")
+
+    known.gate = gate
+
+
+REGION_LIES: dict[str, Callable[[], None]] = {"ungated": ungated}
+"""Only of two regions can one see them."""
+
 if __name__ == "__main__":
-    LIES[os.environ["TIDEMILL_DRILL_LIE"]]()
+    {**LIES, **REGION_LIES}[os.environ["TIDEMILL_DRILL_LIE"]]()
     worker.main(sys.argv[1:])
