@@ -28,7 +28,7 @@ from streams.catalogue.vectors import Vectors, Version
 from streams.lane.errors import DeadlineError, Fatal
 from streams.lane.whole_topics import WholeTopics
 from streams.region.copies import Copy
-from streams.region.gate import gate
+from streams.region.gate import Gate, gate
 from streams.region.ownership import Ownerships
 from streams.settings import Settings
 from streams.topology import Node, copies, origins
@@ -53,6 +53,8 @@ class Known:
         # A vector may come before the null that makes room for it, from another partition.
         self.vectors = Vectors(2 * settings.new_items)
         self.served = ServedItems(self.catalogue, self.releases, settings.region)
+        self._told: dict[str, str] = {}
+        """Origin -> what was last said of its gate."""
         self._origin_of: dict[str, str] = {}
         self._apply_to: dict[str, Callable[[Copy], None]] = {}
         sinks = {
@@ -82,6 +84,7 @@ class Known:
             ) from None
         log.info("read to their ends: %s", ", ".join(self._apply_to))
         await self.served.refresh()
+        self.tell_gates()
         self._report()
         self._refreshing = asyncio.create_task(self._refresh())
 
@@ -92,15 +95,27 @@ class Known:
 
     def epoch(self, origin: str) -> int | None:
         """The epoch at which this region publishes for an origin now, if it does."""
-        return gate(self._settings.region, origin, self.ownerships.current(origin)).epoch
+        return self._gate(origin).epoch
 
     def epochs(self) -> dict[str, int]:
         """Of each origin for which this region publishes now, at which epoch."""
         found = ((origin, self.epoch(origin)) for origin in self._regions)
         return {origin: epoch for origin, epoch in found if epoch is not None}
 
+    def tell_gates(self) -> None:
+        """Say of each origin whether this region publishes for it and why, where that changed."""
+        for origin in self._regions:
+            reason = self._gate(origin).reason
+            if self._told.get(origin) != reason:
+                self._told[origin] = reason
+                is_known = self.ownerships.current(origin) is not None
+                log.log(logging.INFO if is_known else logging.WARNING, "%s", reason)
+
     def version_for(self, user_id: str) -> str | None:
         return self.releases.version_for(MODEL, self._settings.region, user_id)
+
+    def _gate(self, origin: str) -> Gate:
+        return gate(self._settings.region, origin, self.ownerships.current(origin))
 
     def _apply(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -119,6 +134,8 @@ class Known:
                 self._apply_to[topic](copy)
             except RefusedError as refused:
                 log.warning("%s is left out: %s", copy.where(), refused)
+        if self._reader.read.done():  # until then more may hold than is known
+            self.tell_gates()
         self._report()
 
     async def _refresh(self) -> None:
