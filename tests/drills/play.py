@@ -20,6 +20,7 @@ ABOUT = {
     "detection": "two regions: cuts that promote nobody, and a death that does, by the probers",
     "switch": "two regions: a planned switch there and back, nothing lost",
     "frozen": "two regions: one sleeps, the other takes over, it wakes as a zombie",
+    "second": "two regions: the one that took over dies, too, before anybody failed back",
     "region_controls": "two regions: one with a worker that is wrong on purpose",
     "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",
     "deaths": "death at every numbered step of commit, flush, opening and closing",

@@ -26,6 +26,8 @@ from tests.drills.harness.waiting import until
 from tests.servers.workers import WORKER
 
 _ANSWERED_S = 120.0
+_NEAR = 200
+"""Records."""
 
 
 @dataclass(eq=False)
@@ -115,6 +117,13 @@ class Two:
             f"{region.name} has processed all",
             lambda: behind(RECOMMEND, region.settings) == 0,
             deadline_s,
+        )
+
+    def nearly_folded(self, region: Region) -> None:
+        """It has processed nearly all there is, though people go on sending."""
+        until(
+            f"{region.name} has caught up",
+            lambda: behind(RECOMMEND, region.settings) < _NEAR,
         )
 
     def verdict(self, deadline_s: float = 300.0) -> Findings:
