@@ -14,7 +14,7 @@ from schemas.control import Ownership
 from schemas.recommendations import AnswerHeaders
 from schemas.topics import RECOMMENDATIONS, USER_EVENTS
 from streams.lane import clients
-from streams.lane.contract import Offsets
+from streams.lane.contract import Offsets, Record
 from streams.region.valid import valid
 from streams.settings import Settings
 from streams.stages.asks import Ask, Order, Place, keep_newest
@@ -48,8 +48,11 @@ def read(
     origin: str,
     ownerships: Mapping[str, Ownership],
     before: Offsets,
-) -> Found:
-    """Asks of `origin` up to the position `before`. Raises DeadlineError, KafkaException."""
+) -> tuple[Found, list[Record]]:
+    """Asks of `origin` up to the position `before`, and where another region's own topic holds
+    them, the misplaced records among them, which it may not have forwarded any more. Raises
+    DeadlineError, KafkaException.
+    """
     consumer = clients.catch_up_reader(settings)
     topics = copies(RECOMMENDATIONS, settings.peers)
     logs = [TopicPartition(topic, partition.number) for topic in topics]
@@ -69,7 +72,11 @@ def read(
         events = TopicPartition(topic, partition.number)
         begin = _at(consumer, events, None if start_ms is None else start_ms - WINDOW_MS)
         records = clients.before(clients.read_to_end(consumer, [begin]), before[topic])
-        return found(partition.asks(topic, records), answered, start_ms or 0)
+        misplaced: list[Record] = []
+        what = found(partition.asks(topic, records, misplaced), answered, start_ms or 0)
+        if origin == settings.region:
+            return what, []
+        return what, [one for one in misplaced if one.timestamp()[1] >= what.start_ms]
     finally:
         consumer.close()
 

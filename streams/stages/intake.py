@@ -148,8 +148,12 @@ class Partition:
         self._answered_before_ms.pop(origin, None)
         self._recent[origin] = RecentAsks()
 
-    def asks(self, topic: str, records: Iterable[Record]) -> Iterator[Ask]:
-        """The asks among records that were folded before."""
+    def asks(
+        self, topic: str, records: Iterable[Record], misplaced: list[Record] | None = None
+    ) -> Iterator[Ask]:
+        """The asks among records that were folded before. Those that were not, because they
+        belong to another partition, are put into `misplaced`.
+        """
         origin = self._origins[topic]
         for record in records:
             appended_at_ms = record.timestamp()[1]
@@ -157,8 +161,16 @@ class Partition:
                 event = self._decode(record, appended_at_ms)
             except RefusedError:
                 continue
-            if event.kind in self._asking and self._is_here(event.user_id):
+            if not self._is_here(event.user_id):
+                if misplaced is not None:
+                    misplaced.append(record)
+            elif event.kind in self._asking:
                 yield Ask(event, origin, appended_at_ms, topic, record.offset())
+
+    def forward(self, records: Iterable[Record], taken: Intake) -> None:
+        """Misplaced records that were passed over, as long as another region owned their origin."""
+        for record in records:
+            self._forward(record, self._decode(record, record.timestamp()[1]), taken)
 
     def _take(self, topic: str, records: Sequence[Record], taken: Intake) -> None:
         origin = self._origins[topic]
@@ -173,9 +185,11 @@ class Partition:
                 taken.refuse(record, refused)
                 continue
             if not self._fold(event, appended_at_ms):
-                if origin == self._region:
+                # A mirrored one is forwarded in its own region, which may be gone where this one
+                # took its people over.
+                if origin == self._region or is_owned:
                     self._forward(record, event, taken)
-                continue  # a mirrored one is forwarded in its own region
+                continue
             if event.kind not in self._asking:
                 continue
             if is_owned:

@@ -95,9 +95,10 @@ class Recommend:
         hot_bytes = self._settings.hot_mb * _MB // len(self._partitions)
         partition.users.bound(hot_bytes, partition.cycle.holds)
         self._step[batch.slot] = "logs", time.monotonic()
-        await self._look_for_due(partition, batch.before)
+        misplaced = await self._look_for_due(partition, batch.before)
         self._step.pop(batch.slot, None)
         intake = Intake()
+        partition.forward(misplaced, intake)
         async for run in batch.growing():
             partition.take(run, intake)
         # Until they are answered, asks that were due are what is not answered.
@@ -191,24 +192,29 @@ class Recommend:
             waited_s = [max(0.0, now_s - time_ms / 1000) for time_ms in times_ms]
             metrics.ANSWER_SECONDS.observe(surface, waited_s)
 
-    async def _look_for_due(self, partition: Partition, before: Offsets) -> None:
-        """For each origin at whose present epoch this partition's asks were not looked for yet."""
+    async def _look_for_due(self, partition: Partition, before: Offsets) -> list[Record]:
+        """For each origin at whose present epoch this partition's asks were not looked for yet.
+        What is to be forwarded, because the origin's own region may be gone.
+        """
         epochs = self._known.epochs()
         if epochs == partition.epochs:
-            return
+            return []
+        forward: list[Record] = []
         ownerships = dict(self._known.ownerships.origins)
         for origin in due.changed(partition.epochs, epochs):
             if origin not in epochs:
                 partition.forget(origin)
                 continue
             began = time.monotonic()
-            found = await asyncio.get_running_loop().run_in_executor(
+            found, misplaced = await asyncio.get_running_loop().run_in_executor(
                 self._reading, due.read, self._settings, partition, origin, ownerships, before
             )
             partition.learn(origin, *found)
+            forward += misplaced
             log.info(
                 "partition %d: %d asks of origin %s are due at epoch %d (read in %.1f s)",
                 partition.number, len(found.due), origin, epochs[origin],
                 time.monotonic() - began,
             )  # fmt: skip
         partition.epochs = epochs
+        return forward

@@ -132,8 +132,31 @@ def test_a_misplaced_record_is_forwarded_and_not_folded(held: Held) -> None:
 
 def test_a_mirrored_misplaced_record_is_left_to_its_own_region(held: Held) -> None:
     wrong = held((KIM + 1) % PARTITIONS)
+    del wrong.epochs["west"]
     found = take(event(), wrong, topic="west.user-events")
     assert not found.forward
+    assert not list(wrong.users.states())
+
+
+def test_a_mirrored_misplaced_record_is_forwarded_by_who_took_its_people_over(held: Held) -> None:
+    wrong = held((KIM + 1) % PARTITIONS)
+    found = take(event(), wrong, topic="west.user-events")
+    (sent,) = found.forward
+    assert (sent.topic, sent.partition, sent.key) == ("user-events", KIM, b"kim")
+    assert not list(wrong.users.states())
+
+
+def test_what_was_passed_over_before_its_people_were_taken_over_is_forwarded(held: Held) -> None:
+    wrong = held((KIM + 1) % PARTITIONS)
+    records = [
+        FakeRecord(event(event_id="ask"), topic="west.user-events"),
+        FakeRecord(event(event_id="view", kind="view"), topic="west.user-events"),
+    ]
+    misplaced: list[Any] = []
+    assert not list(wrong.asks("west.user-events", records, misplaced))
+    found = Intake()
+    wrong.forward(misplaced, found)
+    assert [(sent.topic, sent.partition) for sent in found.forward] == 2 * [("user-events", KIM)]
     assert not list(wrong.users.states())
 
 
