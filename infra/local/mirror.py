@@ -7,7 +7,8 @@ recommendation must never count as an answer. Why each setting is as it is: deci
 """
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,13 @@ _QUIET = (
 )
 _CONNECTOR = "status-connector-MirrorSourceConnector"
 _TASK = "status-task-MirrorSourceConnector-"
+_KEPT = tuple(
+    f"status-{what}-Mirror{kind}Connector"
+    for what in ("connector", "task")
+    for kind in ("Source", "Heartbeat")
+)
+"""The checkpoint connector is turned off, and says that it failed."""
+_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ def server(home: Home, mirror: Mirror) -> Server:
     return Server(
         name=NAME,
         command=(
+            *(sys.executable, "-m", "infra.keep_mirror", mirror.kafka, ",".join(mirror.peers)),
             *jvm.command(home.tools, mirror.heap_mb, quiet=_QUIET),
             "org.apache.kafka.connect.mirror.MirrorMaker",
             str(properties),
@@ -72,6 +81,7 @@ def server(home: Home, mirror: Mirror) -> Server:
         ),
         env={
             **jvm.ENVIRONMENT,
+            "PYTHONPATH": str(_CHECKOUT),
             # A part of the description: where a peer has moved, the mirror is replaced.
             "MIRRORED": ",".join(f"{name}={kafka}" for name, kafka in sorted(mirror.peers.items())),
         },
@@ -93,20 +103,39 @@ def answers(home: Home, mirror: Mirror) -> bool:
     )
 
 
+def failed(kafka: str, peers: Iterable[str], since_ms: int) -> list[str]:
+    """Connectors and tasks that have said since then that they failed; nothing starts them again
+    but a new process. Raises BrokerError, KafkaException, LaneError.
+    """
+    return [
+        f"{key.removeprefix('status-')} of {peer}"
+        for peer in peers
+        for key, state in _said(kafka, peer, since_ms).items()
+        if key.startswith(_KEPT) and state == "FAILED"
+    ]
+
+
 def _copies(kafka: str, peer: str, since_ms: int) -> bool:
-    """Whether the connector of a peer and all its tasks have said since then that they run.
+    """Whether the connector of a peer and all its tasks have said since then that they run. Raises
+    BrokerError where nobody can be asked.
+    """
+    said = _said(kafka, peer, since_ms)
+    states = {key: state for key, state in said.items() if key.startswith((_CONNECTOR, _TASK))}
+    are_tasks = any(key.startswith(_TASK) for key in states)
+    return are_tasks and all(state == "RUNNING" for state in states.values())
+
+
+def _said(kafka: str, peer: str, since_ms: int) -> dict[str, str]:
+    """Key of Connect's status topic -> state, of what there is.
 
     What an earlier process said stays in the topic, also where SIGKILL ended it. The topic is there
-    as soon as the first MirrorMaker was. Raises BrokerError where nobody can be asked.
+    as soon as the first MirrorMaker was.
     """
     said: dict[str, str | None] = {}
     for message in broker.read_whole(Settings(kafka=kafka), [f"mm2-status.{peer}.internal"]):
-        key = (message.key() or b"").decode()
-        if key.startswith((_CONNECTOR, _TASK)) and message.timestamp()[1] >= since_ms:
-            said[key] = _state(message)
-    states = {key: state for key, state in said.items() if state is not None}
-    are_tasks = any(key.startswith(_TASK) for key in states)
-    return are_tasks and all(state == "RUNNING" for state in states.values())
+        if message.timestamp()[1] >= since_ms:
+            said[(message.key() or b"").decode()] = _state(message)
+    return {key: state for key, state in said.items() if state is not None}
 
 
 def _state(message: Message) -> str | None:

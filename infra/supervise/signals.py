@@ -45,12 +45,12 @@ def received(*numbers: signal.Signals) -> Iterator[Signals]:
         writing.close()
 
 
-def ends_with_parent() -> Callable[[], None]:
-    """For a new child to call before its program: SIGTERM when this process dies, however."""
+def ends_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
+    """For a new child to call before its program: this signal when this process dies, however."""
     prctl, parent = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
 
     def in_child() -> None:
-        if prctl(_PR_SET_PDEATHSIG, signal.SIGTERM) != 0 or os.getppid() != parent:
+        if prctl(_PR_SET_PDEATHSIG, number) != 0 or os.getppid() != parent:
             os._exit(1)  # the parent died before the kernel was told
 
     return in_child

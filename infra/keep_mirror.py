@@ -1,0 +1,78 @@
+"""`python -m infra.keep_mirror KAFKA PEER,... COMMAND...`: MirrorMaker, begun anew if it gave up.
+
+Kafka Connect starts no task again that failed: the process lives, its port answers, and nothing
+crosses. So ends a mirror that was away from the cluster it writes to, or asleep, for longer than
+its transaction may last. This process is MirrorMaker's parent. It reads in that cluster what
+Connect says of its tasks, and where one failed it begins MirrorMaker anew, which goes on where it
+was.
+
+It ends when MirrorMaker ends, with its exit code, and takes it along however it ends itself.
+Started by `infra.local.mirror`.
+"""
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from confluent_kafka import KafkaException
+
+from infra.broker import BrokerError
+from infra.local.mirror import failed
+from infra.supervise.signals import ends_with_parent, received
+from streams.lane.errors import LaneError
+
+log = logging.getLogger("tidemill")
+
+LOOK_S = 5.0
+"""Looking costs a few milliseconds; a region is deaf for so much longer."""
+
+Failed = Callable[[int], Sequence[str]]
+"""Given since when, in ms: what says that it has failed."""
+
+
+def keep(command: Sequence[str], failures: Failed, look_s: float = LOOK_S) -> int:
+    """Returns the exit code of the last process of this command, when that ended by itself or
+    by a signal that came here.
+    """
+    with received(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD) as signals:
+        process, began_ms = _begun(command)
+        is_wanted = True
+        while (code := process.poll()) is None:
+            if signals.wait(look_s) & {signal.SIGTERM, signal.SIGINT}:
+                is_wanted = False
+                process.terminate()
+            if is_wanted and (said := failures(began_ms)):
+                log.warning("%s failed, and nothing starts it again: MirrorMaker begins anew",
+                            ", ".join(said))  # fmt: skip
+                process.kill()
+                process.wait()
+                process, began_ms = _begun(command)
+        return code
+
+
+def _begun(command: Sequence[str]) -> tuple["subprocess.Popen[bytes]", int]:
+    """It keeps nothing on disk, so that SIGKILL does it no harm."""
+    began_ms = time.time_ns() // 1_000_000
+    return subprocess.Popen(command, preexec_fn=ends_with_parent(signal.SIGKILL)), began_ms  # noqa: PLW1509 - there are no threads
+
+
+def main(arguments: Sequence[str]) -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    kafka, peers, *command = arguments
+
+    def failures(since_ms: int) -> Sequence[str]:
+        try:
+            return failed(kafka, peers.split(","), since_ms)
+        except (BrokerError, KafkaException, LaneError):
+            return ()  # the cluster is away, or nothing was said yet
+
+    sys.exit(keep(command, failures))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
