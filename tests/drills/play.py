@@ -22,6 +22,7 @@ ABOUT = {
     "frozen": "two regions: one sleeps, the other takes over, it wakes as a zombie",
     "second": "two regions: the one that took over dies, too, before anybody failed back",
     "region_controls": "two regions: one with a worker that is wrong on purpose",
+    "claims": "two regions: both claim an origin; a record unreadable; all records lost",
     "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",
     "deaths": "death at every numbered step of commit, flush, opening and closing",
     "zombies": "SIGSTOP past the session, then SIGCONT; in a batch and in a flush",

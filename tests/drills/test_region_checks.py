@@ -171,16 +171,16 @@ def test_an_event_that_came_again_too_late_may_be_answered_again() -> None:
 
 
 def test_the_record_that_holds_is_of_the_highest_epoch_and_drains() -> None:
-    def told(epoch: int, *, draining: bool = False) -> FakeRecord:
+    def told(epoch: int, *, draining: bool = False, key: bytes = b"east") -> FakeRecord:
         record = Ownership(
             origin="east", epoch=epoch, owner="west", command_id="c", draining=draining
         )
-        return FakeRecord(encode(record), key=b"east")
+        return FakeRecord(encode(record), key=key)
 
-    logs = FakeLogs(
-        {"one": [told(33, draining=True), told(16)], "other": [told(33), FakeRecord(b"{")]}
-    )
-    assert owners(logs, ("one", "other"))["east"].draining
+    unreadable = [FakeRecord(b"{"), told(99, key=b"west")]
+    logs = FakeLogs({"one": [told(33, draining=True), told(16)], "other": [told(33), *unreadable]})
+    held = owners(logs, ("one", "other"))["east"]
+    assert (held.epoch, held.draining) == (33, True)
     fence_ms = HOLDS["east"].past[0].fences[0]
     assert is_valid("east", 16, 0, fence_ms, HOLDS)
     assert not is_valid("east", 16, 0, fence_ms + 1, HOLDS)

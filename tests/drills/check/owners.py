@@ -13,13 +13,17 @@ Owners = Mapping[str, Ownership]
 
 
 def owners(logs: Logs, topics: Iterable[str]) -> Owners:
-    """Of all copies the highest epoch, and of that one the draining."""
+    """Of all copies the highest epoch, and of that one the draining. A record that cannot be read,
+    or whose key is another's, says nothing.
+    """
     found: dict[str, Ownership] = {}
     for topic in topics:
         for message in logs.records(topic, 0):
             try:
                 record = msgspec.json.decode(message.value() or b"", type=Ownership)
             except msgspec.MsgspecError:
+                continue
+            if message.key() != record.origin.encode():
                 continue
             known = found.get(record.origin)
             if known is None or (record.epoch, record.draining) > (known.epoch, known.draining):

@@ -67,6 +67,14 @@ class Region:
     def stop(self, *names: str) -> None:
         supervisor.stop(self.home.run, names or None)
 
+    def kill(self, *names: str) -> None:
+        """SIGKILL to servers; nothing is flushed, closed or said."""
+        family = self._family(*names)
+        for process in family:
+            process.kill()
+        psutil.wait_procs(family, timeout=30)
+        self.stop(*names)
+
     def pause(self, *names: str) -> None:
         """SIGSTOP: they keep their connections and answer nothing."""
         for process in self._family(*names):
