@@ -20,6 +20,7 @@ ABOUT = {
     "detection": "two regions: cuts that promote nobody, and a death that does, by the probers",
     "switch": "two regions: a planned switch there and back, nothing lost",
     "frozen": "two regions: one sleeps, the other takes over, it wakes as a zombie",
+    "mirrors": "two regions: a mirror killed, one asleep, and none for a minute",
     "second": "two regions: the one that took over dies, too, before anybody failed back",
     "region_controls": "two regions: one with a worker that is wrong on purpose",
     "claims": "two regions: both claim an origin; a record unreadable; all records lost",
