@@ -22,6 +22,7 @@ ABOUT = {
     "frozen": "two regions: one sleeps, the other takes over, it wakes as a zombie",
     "mirrors": "two regions: a mirror killed, one asleep, and none for a minute",
     "second": "two regions: the one that took over dies, too, before anybody failed back",
+    "wiped": "two regions: one loses its disks and is rebuilt by `region join`",
     "region_controls": "two regions: one with a worker that is wrong on purpose",
     "claims": "two regions: both claim an origin; a record unreadable; all records lost",
     "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",

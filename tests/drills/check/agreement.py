@@ -29,6 +29,18 @@ def check_events(
     findings.add_all("acknowledged events that are lost", (f"{e} in {where}" for e in acknowledged))
 
 
+def event_ids(bootstrap: str, inputs: Inputs, origin: str) -> set[str]:
+    """Of the events of an origin, as they lie in a cluster."""
+    (feed,) = (feed for feed in inputs.feeds if feed.origin == origin)
+    with closing(Logs(bootstrap)) as logs:
+        return {
+            read.event.event_id
+            for number in range(inputs.partitions)
+            for read in inputs.read(logs, feed, number, "")
+            if read.event is not None
+        }
+
+
 def check_users(bootstrap: str, topics: Iterable[str], findings: Findings) -> dict[str, int]:
     """Under the traffic there was, by the lists of digests that both published all the while.
     `topics`: those of `state-digests`, own and mirrored.

@@ -90,19 +90,24 @@ def check_reader(
     findings: Findings,
     *,
     knows_since_s: float,
+    also_asked: Iterable[tuple[str, str, Order]] = (),
+    also_given: Iterable[Given] = (),
 ) -> None:
-    """`knows_since_s`: from when on the reader must know what `holds` says."""
+    """`knows_since_s`: from when on the reader must know what `holds` says. `also_asked` and
+    `also_given`: what the logs of this region do not tell any more.
+    """
     there = asked(logs, inputs)
+    every = there.every.union(also_asked)
     findings.looked("asks at readers", len(there.first))
     findings.looked("slates at readers", len(given))
-    for place, order in unanswered(logs, inputs, given, holds):
+    for place, order in unanswered(logs, inputs, [*given, *also_given], holds):
         findings.add("asks without an answer at a reader", f"{place} {order} in {region}")
     times = Counter(one.identity for one in given)
     repeated = [identity for identity, count in times.items() if count > 1]
     findings.add_all("ids that a reader was given twice", (f"{i} in {region}" for i in repeated))
     _check_order(region, given, findings)
     for one in given:
-        if (one.user_id, one.surface, one.order) not in there.every:
+        if (one.user_id, one.surface, one.order) not in every:
             findings.add("slates for nobody's ask", f"{one} in {region}")
         late = one.at_s > knows_since_s
         if late and not is_valid(one.origin, one.epoch, one.partition, one.order[0], holds):

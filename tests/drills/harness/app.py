@@ -35,6 +35,10 @@ class App:
             self._thread.join()
             self._thread = None
 
+    def forget(self) -> None:
+        """Another machine, which begins with the oldest slate that is kept."""
+        self.given, self._positions = [], {}
+
     @property
     def is_running(self) -> bool:
         return self._thread is not None and self.failed is None

@@ -124,6 +124,13 @@ class Region:
         settings |= {"TIDEMILL_TOOLS": str(self.home.tools)}
         return tidemill(self.machine, *arguments, **settings)
 
+    def wipe(self) -> None:
+        """A new machine: stopped, and its disks empty."""
+        subprocess.run(["rm", "-rf", str(self.home.data)], check=True)
+        for crew in self.crews:
+            for member in crew.members:
+                member.wipe()
+
     def _members(self) -> list[Member]:
         return [m for crew in self.crews for m in crew.members if m.is_running]
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from infra.lag import behind
 from schemas.topics import RECOMMENDATIONS, REGION_OWNERSHIP, STATE_DIGESTS, USER_EVENTS, Topic
 from streams.topology import RECOMMEND, copies
-from tests.drills.check.agreement import check_events, check_users, state_hash
+from tests.drills.check.agreement import check_events, check_users, event_ids, state_hash
+from tests.drills.check.answers import Order
 from tests.drills.check.checker import Checker
 from tests.drills.check.findings import Findings
 from tests.drills.check.inputs import Feed, Inputs
 from tests.drills.check.logs import Logs
 from tests.drills.check.mirrors import Counts, Side, check_mirror
 from tests.drills.check.owners import Owners, owners
-from tests.drills.check.readers import check_answers, check_reader, unanswered
+from tests.drills.check.readers import Given, asked, check_answers, check_reader, unanswered
 from tests.drills.check.slates import check_slates
 from tests.drills.harness.app import App
 from tests.drills.harness.crew import PASSING, Member
@@ -38,6 +39,11 @@ class Two:
     twins: Twins | None = None
     knows_since_s: dict[str, float] = field(default_factory=dict)
     """Region -> since when its reader must know who owns what now; otherwise from the start."""
+
+    wiped: str = ""
+    """A region whose own topics began anew: its peer has more of them than it has itself."""
+    lost: set[str] = field(default_factory=set)
+    """Events that a broker acknowledged and took with it."""
 
     def __post_init__(self) -> None:
         self.apps = {name: App(region.settings) for name, region in self.regions.items()}
@@ -105,6 +111,12 @@ class Two:
     def folded(self, region: Region, deadline_s: float = 300.0) -> None:
         """Everything has crossed to this region, and it has processed all."""
         peer = self.regions[region.peer]
+        if peer.name == self.wiped:
+            until(
+                f"events of {peer.name} have crossed",
+                lambda: self._ids(peer, peer) <= self._ids(region, peer),
+                deadline_s,
+            )
         for topic in (USER_EVENTS, RECOMMENDATIONS):
             source, copy = (Counts(side, self.partitions) for side in _sides(peer, region, topic))
             with closing(source), closing(copy):
@@ -134,24 +146,30 @@ class Two:
         findings = Findings()
         for name, region in self.regions.items():
             peer = self.regions[region.peer]
-            for topic in (USER_EVENTS, RECOMMENDATIONS):
+            for topic in (USER_EVENTS, RECOMMENDATIONS) if peer.name != self.wiped else ():
                 check_mirror(*_sides(peer, region, topic), self.partitions, findings)
+            also = self._asked(peer) if name == self.wiped else set()
             with closing(Logs(region.bootstrap)) as logs:
-                self.figures[f"answers that do not count, in {name}"] = check_answers(
-                    logs, self.inputs[name], self.owners(region), findings
-                )
+                holds = self.owners(region)
+                if name != self.wiped:  # what its people asked, only the peer's logs tell
+                    self.figures[f"answers that do not count, in {name}"] = check_answers(
+                        logs, self.inputs[name], holds, findings
+                    )
                 app = self.apps[name]
                 if app.failed is not None or not app.is_running:
                     findings.add("readers that failed", f"{name}: {app.failed}")
                 check_reader(
-                    name, logs, self.inputs[name], app.given, self.owners(region), findings,
+                    name, logs, self.inputs[name], app.given, holds, findings,
                     knows_since_s=self.knows_since_s.get(name, 0.0),
+                    also_asked=also, also_given=self._also_given(name),
                 )  # fmt: skip
         self._check_owners(findings)
         for name, region in self.regions.items():
             for load in self.loads:
                 acked = {f"{load.name_}-{n}" for n, done in enumerate(load.acknowledged) if done}
-                check_events(region.bootstrap, self.inputs[name], acked, findings)
+                if name != self.wiped:
+                    acked -= self.lost
+                    check_events(region.bootstrap, self.inputs[name], acked, findings)
         self._compare_slates(findings)
         west = self.regions["west"]
         topics = copies(STATE_DIGESTS, west.settings.peers)
@@ -164,9 +182,21 @@ class Two:
         count = 0
         for name, region in self.regions.items():
             with closing(Logs(region.bootstrap)) as logs:
-                given, holds = self.apps[name].given, self.owners(region)
+                given = [*self.apps[name].given, *self._also_given(name)]
+                holds = self.owners(region)
                 count += sum(1 for _ in unanswered(logs, self.inputs[name], given, holds))
         return count
+
+    def _also_given(self, name: str) -> list[Given]:
+        """A wiped region lost answers with its topic; its people had them, its peer has copies."""
+        return self.apps[self.regions[name].peer].given if name == self.wiped else []
+
+    def _asked(self, region: Region) -> set[tuple[str, str, Order]]:
+        with closing(Logs(region.bootstrap)) as logs:
+            return asked(logs, self.inputs[region.name]).every
+
+    def _ids(self, region: Region, origin: Region) -> set[str]:
+        return event_ids(region.bootstrap, self.inputs[region.name], origin.name)
 
     def owners(self, region: Region) -> Owners:
         with closing(Logs(region.bootstrap)) as logs:
@@ -195,7 +225,9 @@ class Two:
             dirs = {
                 d for crew in region.crews if crew.stage == "recommend" for d in crew.state_dirs
             }
-            findings.take(Checker(region.bootstrap, self.inputs[name]).check_stopped(dirs))
+            if name != self.wiped:  # its logs do not tell all that was joined
+                checker = Checker(region.bootstrap, self.inputs[name])
+                findings.take(checker.check_stopped(dirs))
             hashes[name] = state_hash(region.bootstrap, self.partitions)
         findings.looked("whole states", len(hashes))
         if len(set(hashes.values())) > 1:
