@@ -25,6 +25,7 @@ ABOUT = {
     "wiped": "two regions: one loses its disks and is rebuilt by `region join`",
     "region_controls": "two regions: one with a worker that is wrong on purpose",
     "claims": "two regions: both claim an origin; a record unreadable; all records lost",
+    "misplaced": "two regions: one dies with misplaced records that it has not forwarded",
     "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",
     "deaths": "death at every numbered step of commit, flush, opening and closing",
     "zombies": "SIGSTOP past the session, then SIGCONT; in a batch and in a flush",
