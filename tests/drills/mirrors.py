@@ -19,7 +19,7 @@ from tests.drills.harness.region import Region
 from tests.drills.harness.scene import Ground
 from tests.drills.harness.waiting import until
 
-SHORT = {"rate": 40.0, "users": 60, "partitions": 2, "away_s": 12.0, "cut_s": 8.0}
+SHORT = {"rate": 40.0, "users": 60, "partitions": 2, "away_s": 25.0, "cut_s": 8.0}
 
 
 def run(
