@@ -27,6 +27,7 @@ ABOUT = {
     "claims": "two regions: both claim an origin; a record unreadable; all records lost",
     "misplaced": "two regions: one dies with misplaced records that it has not forwarded",
     "unready": "two regions: one takes over while its group rebalances, then while it restores",
+    "clock": "two regions: one returns with its clock 30 s behind",
     "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",
     "deaths": "death at every numbered step of commit, flush, opening and closing",
     "zombies": "SIGSTOP past the session, then SIGCONT; in a batch and in a flush",
