@@ -4,6 +4,7 @@ import random
 import threading
 
 import msgspec
+import psutil
 from confluent_kafka import Message, Producer
 
 from infra import broker, control, topics
@@ -172,11 +173,9 @@ def test_a_killed_mirror_loses_and_doubles_nothing(pair: Pair) -> None:
     try:
         before = len(west.records(west.copy_of(USER_EVENTS)))
         until("it mirrors", lambda: len(west.records(west.copy_of(USER_EVENTS))) > before + 50)
-        record = records.read(west.home.run, mirror.NAME)
-        process = record.process() if record else None
-        assert process is not None
+        keeper, process = _processes(west)
         process.kill()
-        process.wait(DEADLINE_S)
+        keeper.wait(DEADLINE_S)
         supervisor.start(west.home, [west.mirror])
     finally:
         stopping.set()
@@ -185,6 +184,31 @@ def test_a_killed_mirror_loses_and_doubles_nothing(pair: Pair) -> None:
     for partition in range(PARTITIONS):
         original = _in_order(east.records(USER_EVENTS.name), partition)
         assert _in_order(west.records(west.copy_of(USER_EVENTS)), partition) == original
+
+
+def test_a_mirror_whose_task_failed_begins_anew(pair: Pair) -> None:
+    """Connect says so, starts nothing, and its process lives on."""
+    east, west = pair["east"], pair["west"]
+    keeper, before = _processes(west)
+    topic = f"mm2-status.{east.name}.internal"
+    said = {one.key(): one.value() for one in west.records(topic)}
+    (task,) = (key for key in said if key and key.startswith(b"status-task-MirrorSource"))
+    failed = msgspec.json.decode(said[task] or b"") | {"state": "FAILED"}
+    put(west.bootstrap, topic, [(task.decode(), msgspec.json.encode(failed))])
+    until("MirrorMaker begins anew", lambda: not before.is_running())
+    ids = {f"anew-{n}" for n in range(20)}
+    put(east.bootstrap, USER_EVENTS.name, [(i, event(i, i)) for i in ids])
+    crossed(west, ids)
+    assert keeper.is_running()
+
+
+def _processes(region: Region) -> tuple[psutil.Process, psutil.Process]:
+    """The one that keeps MirrorMaker, and MirrorMaker."""
+    record = records.read(region.home.run, mirror.NAME)
+    keeper = record.process() if record else None
+    assert keeper is not None
+    (child,) = keeper.children()
+    return keeper, child
 
 
 def _in_order(found: list[Message], partition: int) -> list[str]:
