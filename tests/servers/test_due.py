@@ -4,13 +4,19 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+from confluent_kafka import Producer
 
+from infra import topics
+from infra.lag import behind
 from schemas.codec import encode
 from schemas.control import Ownership, PastEpoch
-from schemas.topics import REGION_OWNERSHIP
+from schemas.topics import REGION_OWNERSHIP, USER_EVENTS, mirrored_name
+from streams.lane.forwarding import FORWARDED_FROM, partition_of
+from streams.settings import Settings
+from streams.topology import RECOMMEND
 from tests.servers.conftest import PARTITIONS, RunningKafka
 from tests.servers.states import USERS, answers, ask, processed, send, stock
-from tests.servers.workers import Worker, own, produce, until
+from tests.servers.workers import Log, Worker, event, own, produce, until
 
 Start = Callable[..., Worker]
 
@@ -22,11 +28,19 @@ def shop(fresh_kafka: RunningKafka) -> str:
     return fresh_kafka.bootstrap
 
 
-def owned(bootstrap: str, epoch: int, owner: str, past: list[PastEpoch], **more: bool) -> None:
+def owned(
+    bootstrap: str,
+    epoch: int,
+    owner: str,
+    past: list[PastEpoch],
+    *,
+    origin: str = "east",
+    draining: bool = False,
+) -> None:
     record = Ownership(
-        origin="east", epoch=epoch, owner=owner, past=past, command_id="test", **more
+        origin=origin, epoch=epoch, owner=owner, past=past, command_id="test", draining=draining
     )
-    produce(bootstrap, REGION_OWNERSHIP.name, encode(record), key="east", schema="ownership")
+    produce(bootstrap, REGION_OWNERSHIP.name, encode(record), key=origin, schema="ownership")
 
 
 def answered(bootstrap: str, name: str, epoch: int) -> None:
@@ -97,6 +111,37 @@ def test_what_was_asked_while_the_worker_was_dead_is_answered_once(
     assert sorted(causes) == sorted(f"{name}-{user}" for name in "abc" for user in USERS)
 
 
+def test_who_takes_an_origin_over_forwards_its_misplaced_records(
+    fresh_kafka: RunningKafka, start_worker: Start
+) -> None:
+    """The region whose topic holds them may have died before it did."""
+    shop = fresh_kafka.bootstrap
+    topics.recreate(shop, PARTITIONS, "east", ("west",))
+    stock(shop)
+    own(shop)
+    start_worker(peers="west")
+    mirrored = mirrored_name("west", USER_EVENTS)
+    right = partition_of("kim", PARTITIONS)
+    _misplace(shop, mirrored, "lost", (right + 1) % PARTITIONS)
+    settings = Settings(kafka=shop, partitions=PARTITIONS, peers=("west",))
+    until("it is processed", lambda: behind(RECOMMEND, settings) == 0)
+    own_log = Log(shop, USER_EVENTS.name)
+    assert not own_log.read()
+
+    west = PastEpoch(epoch=17, owner="west", fences={})
+    owned(shop, 32, "east", [west], origin="west")
+    own_log.wait_for(1)
+    _misplace(shop, mirrored, "late", (right + 1) % PARTITIONS)
+    found = own_log.wait_for(2)  # so is what comes later
+    own_log.close()
+    assert {record.partition() for record in found} == {right}
+    assert all(FORWARDED_FROM in dict(record.headers() or []) for record in found)
+    until(
+        "what was forwarded is answered",
+        lambda: "late" in {one.cause.event_id for one, _ in answers(shop)},
+    )
+
+
 def test_an_epoch_that_ended_and_the_next_that_begins_while_the_worker_runs(
     shop: str, start_worker: Start
 ) -> None:
@@ -153,6 +198,13 @@ def test_many_due_asks_are_answered_oldest_first_beside_new_ones(
         times = [one.cause.appended_at_ms for one in found if one.read_from.partition == partition]
         assert times == sorted(times)
         assert times
+
+
+def _misplace(bootstrap: str, topic: str, event_id: str, partition: int) -> None:
+    """As a mirror copies what somebody else had put there."""
+    producer = Producer({"bootstrap.servers": bootstrap})
+    producer.produce(topic, event(event_id), "kim", partition)
+    assert producer.flush(30) == 0
 
 
 def _folded_without_answers(shop: str, name: str) -> None:
