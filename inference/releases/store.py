@@ -91,8 +91,8 @@ def _told(base: str, what: str) -> Iterator[None]:
         raise
     except ImportError as error:
         raise ReleaseError(
-            f"{base} needs a package that is not installed here ({error}); install it beside"
-            " tidemill"
+            f"{base} needs a package that is not installed here ({error}); tidemill[stores] has"
+            " those of s3:// and webhdfs://"
         ) from error
     except Exception as error:
         # Each storage has errors of its own, and fsspec imports them when it is asked.

@@ -29,7 +29,7 @@ class Place:
             if isinstance(error.__cause__, ImportError):
                 raise BackupError(
                     f"{url} needs a package that is not installed here ({error.__cause__});"
-                    " install it beside tidemill"
+                    " tidemill[stores] has those of s3:// and webhdfs://"
                 ) from error
             raise
         self._root: str = root.rstrip("/")

@@ -33,15 +33,21 @@ def classpath(tools: Path) -> str:
 
 
 def install(tools: Path) -> None:
-    """Maven keeps what it has fetched, so a repeated run goes on where an interrupted one was."""
-    unfinished = folder(tools).with_suffix(".unfinished")
+    copy(tools, POM, folder(tools), "Kafka's jars")
+
+
+def copy(tools: Path, pom: Path, target: Path, what: str) -> None:
+    """The jars that a pom names, in one rename. Maven keeps what it has fetched, so a repeated run
+    goes on where an interrupted one was. Raises InstallError.
+    """
+    unfinished = target.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     runtime = java.require(tools)
     environment = os.environ | {"JAVA_HOME": str(runtime.resolve().parents[1])}
     command = [
         str(java.require_maven(tools)),
         *("--batch-mode", "--quiet", "--strict-checksums"),
-        *("--file", str(POM)),
+        *("--file", str(pom)),
         *java.maven_options(tools),
         _GOAL,
         f"-DoutputDirectory={unfinished}",
@@ -50,7 +56,7 @@ def install(tools: Path) -> None:
     run(
         command,
         env=environment,
-        failure="Kafka's jars could not be fetched by Maven; check the network (and Maven's proxy "
+        failure=f"{what} could not be fetched by Maven; check the network (and Maven's proxy "
         "settings), then run this again",
     )
-    unfinished.replace(folder(tools))
+    unfinished.replace(target)
