@@ -10,6 +10,7 @@ from infra.backup.settings import BackupSettings
 from infra.cli.main import FAMILIES
 from infra.cli.settings import Setting, unknown
 from infra.local.settings import LocalSettings
+from infra.probing.settings import ProbingSettings
 from streams.settings import Settings
 from tests.infra.command import NOWHERE, called, document, done, environment, failed, tidemill
 
@@ -179,7 +180,7 @@ def test_train_writes_a_release_and_its_folder(tmp_path: Path) -> None:
 def test_settings_lists_every_setting_and_shows_no_secret(tmp_path: Path) -> None:
     given = {"TIDEMILL_CLICKHOUSE_PASSWORD": "hunter2", "TIDEMILL_SLATE_SIZE": "7"}
     listed = {s["name"]: s for s in document(tmp_path, "settings", **given)}
-    parts = (LocalSettings, Settings, BackupSettings)
+    parts = (LocalSettings, Settings, BackupSettings, ProbingSettings)
     fields = [name for part in parts for name in part.model_fields]
     assert set(listed) == {f"TIDEMILL_{name.upper()}" for name in fields}
     assert listed["TIDEMILL_SLATE_SIZE"]["value"] == "7"
