@@ -10,7 +10,7 @@ demo: install ## real servers, a real log, a model, and a slate that changes as 
 	@$(PYTHON) -m infra.cli.demo
 
 test: install ## every test, the ones on real servers included
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: install ## every benchmark, into tests/benchmarks/results; about an hour
 	@for name in engine latency scale score balance backup; do \
