@@ -89,12 +89,12 @@ class Digests:
             if rotation_ms > now_s * 1000 - _ASKED_MS:
                 self._asked = _passes(users.estimated, self._slices)
         turn = int(now_s // self._period_s)
-        if self._under_way is None and turn != self._last_turn:
+        if self._under_way is None and self._asked:
+            self._under_way = self._begun(self._asked.popleft(), users, folded_to)
+        elif self._under_way is None and turn != self._last_turn:
             self._last_turn = turn
             slice_ = slice_at(now_s, self._slices, self._period_s)
             self._under_way = self._begun(range(slice_, slice_ + 1), users, folded_to)
-        elif self._under_way is None and self._asked:
-            self._under_way = self._begun(self._asked.popleft(), users, folded_to)
         if self._under_way is not None and self._step(self._under_way, users):
             for slice_ in self._under_way.slices:
                 self._finish(self._under_way, slice_)

@@ -102,6 +102,18 @@ def test_when_a_rotation_is_asked_for_every_user_is_listed_at_once(
     assert {one.slice: one.users for one in found}[first.slice] == first.users
 
 
+def test_a_rotation_that_is_asked_for_does_not_wait_for_the_clock(users: Users) -> None:
+    """Where every look is at another turn."""
+    digests = Digests(SETTINGS, 3)
+    found: list[int] = []
+    for turn in range(1, 4):
+        digests.advance(users, dict(FOLDED), PERIOD_S * turn, rotation_ms=9_000)
+        while digests.is_ready:
+            (record,) = digests.take()
+            found.append(msgspec.json.decode(record.value or b"", type=StateDigest).slice)
+    assert found == list(range(SLICES))
+
+
 def test_a_rotation_that_was_asked_for_long_ago_is_not_made_again(users: Users) -> None:
     """By whoever holds the partition since a moment."""
     digests = Digests(SETTINGS, 3)
