@@ -72,11 +72,10 @@ def read(
         events = TopicPartition(topic, partition.number)
         begin = _at(consumer, events, None if start_ms is None else start_ms - WINDOW_MS)
         records = clients.before(clients.read_to_end(consumer, [begin]), before[topic])
-        misplaced: list[Record] = []
+        # The own ones were forwarded before the position was committed.
+        misplaced: list[Record] | None = None if origin == settings.region else []
         what = found(partition.asks(topic, records, misplaced), answered, start_ms or 0)
-        if origin == settings.region:
-            return what, []
-        return what, [one for one in misplaced if one.timestamp()[1] >= what.start_ms]
+        return what, [one for one in misplaced or () if one.timestamp()[1] >= what.start_ms]
     finally:
         consumer.close()
 
