@@ -2,8 +2,10 @@
 
 import importlib
 import inspect
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -79,7 +81,7 @@ def options(name: str, arguments: Sequence[str], *, short: bool) -> dict[str, An
 def play(drills: Mapping[str, Options], keep: Path | None, tell: Callable[[str], None]) -> Document:
     """Each in turn; what goes wrong in one does not keep the others from being played."""
     reports = []
-    with ground(keep) as place:
+    with ground(keep) as place, _progress(tell):
         for name, chosen in drills.items():
             told = ", ".join(f"{option} {value}" for option, value in chosen.items())
             tell(f"{name}: {ABOUT[name]}{f' ({told})' if told else ''}")
@@ -98,6 +100,30 @@ def play(drills: Mapping[str, Options], keep: Path | None, tell: Callable[[str],
         versions=machine.versions(),
         reports=reports,
     )
+
+
+class _Progress(logging.Handler):
+    """What a drill does while it is played, a line each with the seconds since the first."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._tell, self._began = tell, time.time()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(f"  {record.created - self._began:6.1f} s  {record.getMessage()}")
+
+
+@contextmanager
+def _progress(tell: Callable[[str], None]) -> Iterator[None]:
+    logger = logging.getLogger("tests.drills")
+    before, handler = logger.level, _Progress(tell)
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _tell(made: Report, tell: Callable[[str], None]) -> None:

@@ -1,5 +1,6 @@
 """Two regions with people in them: workers, readers, load that can move, the verdict on both."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from tests.drills.harness.regions import ITEMS, Regions
 from tests.drills.harness.twins import Twins
 from tests.drills.harness.waiting import until
 from tests.servers.workers import WORKER
+
+log = logging.getLogger(__name__)
 
 _ANSWERED_S = 120.0
 _NEAR = 200
@@ -140,9 +143,11 @@ class Two:
 
     def verdict(self, deadline_s: float = 300.0) -> Findings:
         """End everything, look at it from both sides."""
+        log.info("nobody sends any more")
         self.settle(deadline_s)
         self.settle(deadline_s)  # what was forwarded by then has crossed, too
         until("every ask is answered", lambda: not self.unanswered(), _ANSWERED_S, strict=False)
+        log.info("the logs of both regions are judged")
         findings = Findings()
         for name, region in self.regions.items():
             peer = self.regions[region.peer]

@@ -1,5 +1,6 @@
 """Throughput and lag of two regions over a drill, once a second: what the picture shows."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,8 @@ from infra.lag import behind
 from streams.topology import RECOMMEND
 from tests.drills.harness.app import App
 from tests.drills.harness.region import Region
+
+log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 _ASK_S = 2.0
@@ -65,6 +68,7 @@ class Watch:
         """It happens now, by the monotonic clock."""
         now = time.monotonic()
         self.curves.marks[what] = round(now - self._began_s, 2)
+        log.info("%s", what)
         return now
 
     def stop(self) -> None:
