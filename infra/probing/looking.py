@@ -28,7 +28,10 @@ def ends(kafka: str, logs: Iterable[Log]) -> dict[Log, int] | None:
     found, answered = {}, False
     for log, answer in admin.list_offsets(wanted, request_timeout=ANSWER_S).items():
         try:
-            found[log.topic, log.partition] = answer.result().offset
+            end = answer.result().offset
         except KafkaException as error:
             answered = answered or error.args[0].code() in _IS_NOT_THERE
+        else:
+            if end >= 0:  # -1: the broker cannot tell
+                found[log.topic, log.partition] = end
     return found if found or answered else None

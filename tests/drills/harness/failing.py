@@ -94,12 +94,12 @@ class Failing:
         for load in people:
             load.abandon()
         tail.settled(survivor)
-        foretold, age_s = self._probers[victim.name].foretell(survivor, died_s)
+        foretold = self._probers[victim.name].foretell(survivor, died_s)
         lost = tail.lost(two, survivor, people)
         self.figures |= {
-            "rpo_foretold": foretold,
+            "rpo_foretold": foretold.records,
             "rpo_found": tail.found(lost, two.partitions),
-            "rpo_sample_age_s": round(age_s, 2),
+            "rpo_foretold_by": foretold,
             "lost_for_a_while": [f"{one.partition}:{one.event_id}" for one in lost],
             "sent_again_elsewhere": sum(len(load.unsure) for load in people),
         }

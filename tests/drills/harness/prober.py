@@ -8,6 +8,8 @@ position what the commands read.
 import threading
 import time
 
+import msgspec
+
 from infra.failover.mirrored import mirrored_to
 from infra.probing import looking
 from infra.probing.seen import Seen
@@ -15,6 +17,16 @@ from infra.probing.watch import EVERY_S, OUTSIDE
 from schemas.topics import USER_EVENTS
 from streams.region.promotion import foretold
 from tests.drills.harness.region import Region
+
+
+class Foretold(msgspec.Struct, frozen=True):
+    """By partition: `records` that may be lost, and what that was told by."""
+
+    records: dict[int, int]
+    age_s: float
+    rates: dict[int, float]
+    ends: dict[int, int]
+    mirrored_to: dict[int, int]
 
 
 class Prober:
@@ -37,15 +49,19 @@ class Prober:
         sample = self._seen.sample
         return sample is not None and bool(sample.rates)
 
-    def foretell(self, target: Region, died_at_s: float) -> tuple[dict[int, int], float]:
-        """Partition -> events that may be lost if the region died then; the age of what is known
-        in seconds.
-        """
+    def foretell(self, target: Region, died_at_s: float) -> Foretold:
+        """What may be lost if the region died then."""
         sample = self._seen.sample
         assert sample is not None, "look at `is_sure` first"
         age_s = max(0.0, died_at_s - sample.at_s)
         mirrored = mirrored_to(target.settings, self._region.name, USER_EVENTS)
-        return foretold(sample.ends, mirrored, sample.rates, age_s), age_s
+        return Foretold(
+            records=foretold(sample.ends, mirrored, sample.rates, age_s),
+            age_s=round(age_s, 2),
+            rates={partition: round(rate, 1) for partition, rate in sample.rates.items()},
+            ends=sample.ends,
+            mirrored_to=mirrored,
+        )
 
     def _watch(self) -> None:
         partitions = self._region.settings.partitions
