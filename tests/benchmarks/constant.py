@@ -28,7 +28,7 @@ _SCORED = Scored([], None)
 class ConstantAnswering(answering.Answering):
     """Answers without looking at what the user did."""
 
-    def _plan(self, ask: Ask, state: UserState) -> Planned:
+    def plan(self, ask: Ask, state: UserState) -> Planned:
         return Planned(ask, Wanted(state, slate.SIZE, frozenset()), slate.SIZE, None, False)
 
     async def _score(self, planned: Sequence[Planned], _late: Late) -> list[Scored]:
