@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message
 
 from schemas.state import UnknownFormatError
 from streams import metrics
 from streams.lane.checkpoint import Checkpoint
 from streams.lane.contract import Batch, Outcome, Slot, Stage
 from streams.lane.errors import (
-    DeadlineError,
     DiskError,
     Fatal,
     LaneError,
@@ -34,6 +33,7 @@ from streams.lane.offering import Offering
 from streams.lane.offsets import OffsetCheckpoint
 from streams.lane.opening import GivenUpError, Opening
 from streams.lane.reader import Reader
+from streams.lane.reporting import Reporting, overdue
 from streams.lane.settling import drain, settle
 from streams.settings import Settings
 from streams.state.store import StoreError
@@ -47,8 +47,6 @@ _COMMITTING = 16
 _TICK_S = 0.1
 _REPORT_S = 1.0
 _CHECK_S = 5.0
-_OFFERED_DEADLINE_S = 60.0
-"""For a batch to reach the stage through Faust; it takes a millisecond."""
 
 
 class Lane:
@@ -101,7 +99,8 @@ class Lane:
         except Exception as error:
             self._fatal(error)
             raise
-        self._commits_offsets = isinstance(self._checkpoint, OffsetCheckpoint)
+        for_tools = None if isinstance(self._checkpoint, OffsetCheckpoint) else self._member
+        self._reporting = Reporting(self._stage, self._offering, self.reader, for_tools)
         if isinstance(self._checkpoint, OffsetCheckpoint):
             self._checkpoint.commit_offsets = self._member.commit
         self.reader.start()
@@ -247,10 +246,11 @@ class Lane:
             now = time.monotonic()
             for held in tuple(self._held.values()):
                 self._offering.offer(held)
-                self._watch(held, now)
+                if error := overdue(held, now):
+                    self._fatal(error)
             if now - reported > _REPORT_S:
                 reported = now
-                self._report(now)
+                self._reporting.report(self._held.values(), now)
 
     async def _check(self) -> None:
         while True:
@@ -274,29 +274,6 @@ class Lane:
             asyncio.run_coroutine_threadsafe(self._leave(error), self._loop)
         else:
             self._fatal(error)
-
-    def _watch(self, held: Held, now: float) -> None:
-        stuck = held.offered is not None and held.running_batch is not held.offered
-        if stuck and now - held.offered_at > _OFFERED_DEADLINE_S:
-            self._fatal(DeadlineError(f"a batch of {held.slot} did not reach its stage"))
-
-    def _report(self, now: float) -> None:
-        offsets = []
-        for held in self._held.values():
-            if not held.is_open:
-                continue
-            topic, partition = held.slot.topic, held.slot.partition
-            at = self._offering.idle_position(held)
-            behind = {
-                feed: max(0, self.reader.ends.get((feed, partition), 0) - processed)
-                for feed, processed in at.items()
-            }
-            held.figures.lags(behind)
-            stage_waits = self._stage.report(held.slot, at)
-            held.figures.waits(*held.wait(stage_waits, sum(behind.values()), now), now)
-            offsets.append(TopicPartition(topic, partition, at[topic]))
-        if offsets and self._member is not None and not self._commits_offsets:
-            self._member.commit_for_tools(offsets)
 
 
 def _with_exit_code(error: Exception, slot: Slot) -> Exception:
