@@ -88,8 +88,7 @@ class Failing:
         two.twins.away()
         two.apps[victim.name].stop()
         self.watch.mark(f"{victim.name} {'freezes' if frozen else 'dies'}")
-        (victim.freeze if frozen else victim.die)()
-        died_s = time.monotonic()  # until then it may have acknowledged
+        died_s = victim.freeze() if frozen else victim.die()  # until then it may have acknowledged
         people = self._sending_to(victim)
         for load in people:
             load.abandon()

@@ -5,6 +5,7 @@ It lies where `tidemill up --regions` would put it, so that the real commands fi
 
 import signal
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,10 @@ class Region:
         for process in reversed(self._family(*names)):
             process.resume()
 
-    def die(self) -> None:
-        """All of it at once, without warning: broker, mirror, workers, and what else there is."""
+    def die(self) -> float:
+        """All of it at once, without warning: broker, mirror, workers, and what else there is. When
+        its servers were gone, by the monotonic clock.
+        """
         members = self._members()
         self.is_dead = True
         for crew in self.crews:
@@ -96,14 +99,19 @@ class Region:
         for member in members:
             member.worker.kill()
         psutil.wait_procs(family, timeout=30)
+        gone_s = time.monotonic()
         self.stop()
+        return gone_s
 
-    def freeze(self) -> None:
-        """SIGSTOP to all of it: to everybody else it is dead, to itself no time passes."""
+    def freeze(self) -> float:
+        """SIGSTOP to all of it: to everybody else it is dead, to itself no time passes. When it
+        slept, by the monotonic clock.
+        """
         self.is_dead = True
         for member in self._members():
             member.worker.signal(signal.SIGSTOP)
         self.pause(*self.servers)
+        return time.monotonic()
 
     def thaw(self, *but: str) -> None:
         """All but these servers."""
