@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 
 from infra.broker import BrokerError
 from infra.lag import behind
+from streams.lane.errors import LaneError
 from streams.topology import RECOMMEND
 from tests.drills.harness.app import App
 from tests.drills.harness.region import Region
@@ -100,5 +101,5 @@ class Watch:
                 continue
             try:
                 self._lag[region.name] = behind(RECOMMEND, region.settings)
-            except (BrokerError, KafkaException, TimeoutError, AssertionError, KeyError):
+            except (BrokerError, KafkaException, LaneError, TimeoutError, AssertionError, KeyError):
                 self._lag[region.name] = None  # it is dead, or just starting
