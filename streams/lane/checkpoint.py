@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from schemas.state import BOUNDS_VERSION, MARKER_KEY, POSITION_KEY, Marker, Position
 from schemas.topics import STATE_CHANGELOG
 from streams import metrics
-from streams.lane import clients, positions
+from streams.lane import clients, hanging, positions
 from streams.lane.contract import Offsets, Outcome, Produced, Slot
 from streams.lane.errors import DiskError, FencedError, LaneError, StateError, TopicError
 from streams.lane.restoring import restore
@@ -91,7 +91,7 @@ class TransactionalCheckpoint:
         """In four steps; a crash in or after any leaves nothing to mend.
 
         1. Fence: whoever held the partition can commit nothing more, and what it left open is
-           settled.
+           settled, also where the broker left it without an end (hanging.py).
         2. Open the store beside the worker; where it is damaged it is made anew.
         3. Read the changelog into it, from where it ends to the log's end.
         4. Check that marker and position can be believed.
@@ -103,6 +103,7 @@ class TransactionalCheckpoint:
         ends = time.monotonic() + _OPEN_DEADLINE_S
         try:
             until(ends, f"fencing of {slot}", producer.init_transactions)  # 1
+            hanging.end(self._settings, producer, slot.partition, ends)
         except KafkaException as error:
             raise LaneError(f"{slot} cannot be fenced: {error}") from error
         held = self._held[slot] = _Held(producer)
