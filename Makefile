@@ -1,6 +1,9 @@
 # Each target sets up what it needs first; a second time that takes about a second.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
+# Containers often forbid Python to keep what it has compiled, and then each of the hundreds of
+# processes that start here compiles all it imports, which is half of its start.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test bench drill drills lint down install environment
 
 help: ## show this
