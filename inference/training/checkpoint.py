@@ -5,6 +5,9 @@ them names what the run is made of (data, seed, settings, code), how far it came
 every file. Whoever resumes must bring the same; what was cut off or changed is refused. A crash or
 a full disk at any line leaves the one before. torch keeps its list of tensors as a pickle, so a
 checkpoint is read only by whoever would also run code of its maker's.
+
+That part of torch takes a second to import; it is, where a checkpoint is written or read, since
+commands and Triton import this package and do neither.
 """
 
 import hashlib
@@ -17,11 +20,6 @@ from pathlib import Path
 import msgspec
 import torch
 from torch import Tensor
-from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.filesystem import FileSystemReader
-from torch.distributed.checkpoint.metadata import TensorStorageMetadata
-from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import save
 
 from inference import models
 from inference.errors import CheckpointError
@@ -61,6 +59,9 @@ def write(place: Path, head: Head, tensors: dict[str, Tensor], group: Group) -> 
     """All processes call it, with equal tensors. Raises CheckpointError in each of them where one
     could not write; what was in `place` is whole then.
     """
+    from torch.distributed.checkpoint.api import CheckpointException  # noqa: PLC0415 - see above
+    from torch.distributed.checkpoint.state_dict_saver import save  # noqa: PLC0415
+
     with _draft(place, group) as draft:
         wrong = None
         try:
@@ -146,6 +147,10 @@ def _whole(place: Path) -> list[Path]:
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:
+    from torch.distributed.checkpoint.filesystem import FileSystemReader  # noqa: PLC0415
+    from torch.distributed.checkpoint.metadata import TensorStorageMetadata  # noqa: PLC0415
+    from torch.distributed.checkpoint.state_dict_loader import load  # noqa: PLC0415
+
     kept = FileSystemReader(folder).read_metadata().state_dict_metadata
     tensors = {
         name: torch.empty(said.size, dtype=said.properties.dtype)
