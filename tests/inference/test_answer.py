@@ -19,10 +19,10 @@ from inference.models.vocabulary import NO_IMAGE, Vocabulary, to_hashes, to_imag
 from inference.training import train
 from schemas import serving
 from schemas.state import KIND_CODES
+from tests.inference.fitted import fitted
 from tests.inference.logs import chains, log_of
 
 LOG = chains()
-FITTED = train(LOG)
 ORDER, STARTS = LOG.by_user
 
 
@@ -53,9 +53,9 @@ def test_the_vocabulary_finds_what_it_holds_and_nothing_else(known, others):
 
 def test_requests_taken_together_are_answered_as_alone():
     requests = [asked([0, 1], 3), asked([2], 7, exclude_seen=False), asked([5, 6, 7], 1)]
-    parts = split(answer(FITTED.model, merge(requests)), requests)
+    parts = split(answer(fitted().model, merge(requests)), requests)
     for request, part in zip(requests, parts, strict=True):
-        for name, table in answer(FITTED.model, request).items():
+        for name, table in answer(fitted().model, request).items():
             np.testing.assert_array_equal(part[name], table)
 
 
@@ -73,20 +73,20 @@ def test_requests_taken_together_are_answered_as_alone():
 )
 def test_what_breaks_the_contract_is_refused(name, table, said):
     with pytest.raises(RequestError, match=said):
-        answer(FITTED.model, asked([0], 1) | {name: table})
+        answer(fitted().model, asked([0], 1) | {name: table})
 
 
 def test_a_missing_tensor_is_named():
     request = asked([0], 1)
     del request[serving.EXCLUDE]
     with pytest.raises(RequestError, match="EXCLUDE is missing"):
-        answer(FITTED.model, request)
+        answer(fitted().model, request)
 
 
 def test_unknown_kind_codes_are_not_positive():
     request = asked([0], 3)
     request[serving.HISTORY_KINDS][:] = 255
-    codes = answer(FITTED.model, request)[serving.SOURCE_CODES]
+    codes = answer(fitted().model, request)[serving.SOURCE_CODES]
     assert {serving.SOURCES[code] for code in codes.flat} == {"popular"}
 
 
@@ -103,21 +103,22 @@ def test_values_travel_as_states_write_them():
 
 def joined():
     torch.manual_seed(0)
-    model = Transformer(len(FITTED.items), TransformerSettings(dim=16, timed=False)).eval()
-    return FITTED.model.joined_by(model)
+    model = Transformer(len(fitted().items), TransformerSettings(dim=16, timed=False)).eval()
+    return fitted().model.joined_by(model)
 
 
 @pytest.mark.parametrize(
-    "model",
+    "made",
     [
-        FITTED.model,
-        FITTED.model.only(("popular", "ease")),
-        fit_transitions(LOG, TransitionSettings(reach=2)),
-        joined(),
+        lambda: fitted().model,
+        lambda: fitted().model.only(("popular", "ease")),
+        lambda: fit_transitions(LOG, TransitionSettings(reach=2)),
+        joined,
     ],
     ids=["blend", "part", "transitions", "transformer"],
 )
-def test_a_model_comes_back_from_its_file_and_bytes_are_the_same(tmp_path, model):
+def test_a_model_comes_back_from_its_file_and_bytes_are_the_same(tmp_path, made):
+    model = made()
     content = weights.encode(model)
     (tmp_path / "model.npz").write_bytes(content)
     loaded = weights.load(tmp_path / "model.npz")
@@ -127,7 +128,7 @@ def test_a_model_comes_back_from_its_file_and_bytes_are_the_same(tmp_path, model
 
 
 def test_the_same_log_gives_the_same_bytes():
-    assert weights.encode(train(LOG).model) == weights.encode(FITTED.model)
+    assert weights.encode(train(LOG).model) == weights.encode(fitted().model)
 
 
 def test_parts_of_two_models_are_refused(tmp_path):

@@ -1,5 +1,7 @@
 """The blend: what it retrieves, what its ranker learns, and what it says of both."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -17,8 +19,13 @@ from tests.inference.logs import chains, log_of
 
 LOG = chains()
 HELD = leave_one_out(LOG, "validation")
-BLEND = fit_blend(HELD.fit, HELD)
 NAMES = {int(hashed): item for hashed, item in zip(LOG.item_hashes, LOG.items, strict=True)}
+
+
+@cache
+def learnt():
+    """Fitted by the first test that asks, not by every process that collects the tests."""
+    return fit_blend(HELD.fit, HELD)
 
 
 def asked(users, k=5, **kwargs):
@@ -30,7 +37,7 @@ def named(answers):
 
 
 def test_the_held_out_item_comes_first():
-    first = answer(BLEND, asked(range(40), k=1))
+    first = answer(learnt(), asked(range(40), k=1))
     targets = [[LOG.items[target[0]]] for target in HELD.targets]
     assert named(first) == targets
     assert {SOURCES[code] for code in first[SOURCE_CODES].flat} <= {"transitions", "ease"}
@@ -38,7 +45,7 @@ def test_the_held_out_item_comes_first():
 
 def test_a_reason_is_an_item_of_the_history():
     request = asked(range(8))
-    found = answer(BLEND, request)
+    found = answer(learnt(), request)
     for user, row in enumerate(found[BECAUSE]):
         for place, because in enumerate(row):
             source = SOURCES[found[SOURCE_CODES][user, place]]
@@ -48,8 +55,8 @@ def test_a_reason_is_an_item_of_the_history():
 
 def test_somebody_new_is_shown_what_is_popular_and_nothing_twice():
     order = HELD.log.by_user[0]
-    found = answer(BLEND, request_of(HELD.log, [order[:0]], 200))
-    known = to_hashes(BLEND.vocabulary.images.numpy())
+    found = answer(learnt(), request_of(HELD.log, [order[:0]], 200))
+    known = to_hashes(learnt().vocabulary.images.numpy())
     assert found[ITEMS][0, :12].tolist() == known.tolist()
     assert not found[ITEMS][0, 12:].any()
     assert {SOURCES[code] for code in found[SOURCE_CODES][0, :12]} == {"popular"}
@@ -59,32 +66,32 @@ def test_somebody_new_is_shown_what_is_popular_and_nothing_twice():
 def test_what_was_turned_away_from_says_nothing():
     request = asked([0])
     request[HISTORY_KINDS][:] = KIND_CODES["hide"]
-    assert {SOURCES[code] for code in answer(BLEND, request)[SOURCE_CODES].flat} == {"popular"}
+    assert {SOURCES[code] for code in answer(learnt(), request)[SOURCE_CODES].flat} == {"popular"}
 
 
 def test_excluded_items_never_come_back_even_all_of_them():
     request = asked([0], k=12)
-    assert not np.isin(answer(BLEND, request)[ITEMS][0], request[EXCLUDE][0][:4]).any()
+    assert not np.isin(answer(learnt(), request)[ITEMS][0], request[EXCLUDE][0][:4]).any()
     request[EXCLUDE] = LOG.item_hashes[None, :]
-    found = answer(BLEND, request)
+    found = answer(learnt(), request)
     assert not any(found[name].any() for name in (ITEMS, SCORES, SOURCE_CODES, BECAUSE))
 
 
 def test_one_batch_or_one_by_one_is_the_same_and_each_gets_as_many_as_asked():
     request = asked([3, 9, 20])
     request[K] = np.array([[1], [5], [2]], np.int32)
-    together = answer(BLEND, request)
+    together = answer(learnt(), request)
     assert [np.count_nonzero(row) for row in together[ITEMS]] == [1, 5, 2]
     for user in range(3):
-        alone = answer(BLEND, {name: table[user : user + 1] for name, table in request.items()})
+        alone = answer(learnt(), {name: table[user : user + 1] for name, table in request.items()})
         for name, table in alone.items():
             np.testing.assert_allclose(table[0], together[name][user][: table.shape[1]], rtol=1e-6)
 
 
 def test_the_ranker_takes_no_chance_and_no_weight_is_below_0():
     again = fit_blend(HELD.fit, HELD)
-    assert torch.equal(again.weights, BLEND.weights)
-    assert (BLEND.weights >= 0).all()
+    assert torch.equal(again.weights, learnt().weights)
+    assert (learnt().weights >= 0).all()
 
 
 def test_read_evenly_an_item_of_which_much_is_known_does_not_drown_another():
@@ -121,7 +128,7 @@ def test_the_ranker_learns_whom_to_trust():
 
 @pytest.mark.parametrize("off", ["popular", "transitions", "ease"])
 def test_each_part_can_be_switched_off(off):
-    left = with_ranker(BLEND.only([part for part in BLEND.parts if part != off]), HELD)
+    left = with_ranker(learnt().only([part for part in learnt().parts if part != off]), HELD)
     assert off not in left.parts
     assert off not in left.sources
     found = answer(left, asked(range(40), k=1))
@@ -131,8 +138,10 @@ def test_each_part_can_be_switched_off(off):
 
 def test_the_sources_are_counted_on_everything_and_the_ranker_on_what_was_held_out():
     whole = fit_blend(LOG, HELD)
-    assert torch.equal(whole.weights, BLEND.weights)
-    assert whole.sources["transitions"].weights.sum() > BLEND.sources["transitions"].weights.sum()
+    assert torch.equal(whole.weights, learnt().weights)
+    assert (
+        whole.sources["transitions"].weights.sum() > learnt().sources["transitions"].weights.sum()
+    )
 
 
 def test_the_smallest_logs_that_a_source_may_hold():
@@ -146,7 +155,7 @@ def test_the_smallest_logs_that_a_source_may_hold():
 def test_a_transformer_speaks_for_what_follows_and_not_where_nothing_is_known():
     torch.manual_seed(0)
     model = Transformer(12, TransformerSettings(dim=16)).eval()
-    joined = BLEND.joined_by(model)
+    joined = learnt().joined_by(model)
     order = HELD.log.by_user[0]
     rows = [order[:0], HELD.histories[0], HELD.histories[0][:2]]
     request = request_of(HELD.log, rows, 12, exclude_seen=False)
@@ -157,9 +166,11 @@ def test_a_transformer_speaks_for_what_follows_and_not_where_nothing_is_known():
         hashes = LOG.item_hashes[LOG.item[history]]
         images = torch.from_numpy(to_images(hashes))[None]
         times = torch.from_numpy(LOG.time_ms[history])[None]
-        logits = model.scores(model.newest(BLEND.vocabulary.find(images), times))
+        logits = model.scores(model.newest(learnt().vocabulary.find(images), times))
         expected.append(logits[0].argsort(descending=True).tolist())
-    places = [BLEND.vocabulary.find(torch.from_numpy(to_images(row))) for row in alone[ITEMS][1:]]
+    places = [
+        learnt().vocabulary.find(torch.from_numpy(to_images(row))) for row in alone[ITEMS][1:]
+    ]
     assert [row.tolist() for row in places] == expected
     together = answer(joined, request)
     assert {SOURCES[code] for code in together[SOURCE_CODES][0]} == {"popular"}

@@ -7,17 +7,14 @@ from inference import arrays
 from inference.errors import GoldenError, ReleaseError
 from inference.models.answer import answer
 from inference.releases.golden import check_answers, difference, make, read
-from inference.training import train
 from schemas.serving import BECAUSE, HISTORY_ITEMS, ITEMS, MAX_USERS, SCORES, SOURCE_CODES, SOURCES
-from tests.inference.logs import chains
-
-FITTED = train(chains())
+from tests.inference.fitted import fitted
 
 
 @pytest.fixture
 def golden(tmp_path):
     path = tmp_path / "golden.npz"
-    path.write_bytes(make(FITTED))
+    path.write_bytes(make(fitted()))
     return path
 
 
@@ -26,19 +23,19 @@ def test_they_hold_real_histories_a_new_user_and_an_unknown_item(golden):
     assert len(inputs[HISTORY_ITEMS]) == MAX_USERS
     assert inputs[HISTORY_ITEMS][:-2].any(1).all()
     assert not inputs[HISTORY_ITEMS][-2].any()
-    assert inputs[HISTORY_ITEMS][-1, 0] not in FITTED.fitted_on.item_hashes
+    assert inputs[HISTORY_ITEMS][-1, 0] not in fitted().fitted_on.item_hashes
     assert outputs[SOURCE_CODES][-2, 0] == SOURCES.index("popular")
     assert SOURCES[outputs[SOURCE_CODES][-1, 0]] in ("transitions", "ease")
 
 
 def test_the_model_reproduces_them(golden):
-    check_answers(golden, lambda request: answer(FITTED.model, request), "this process")
+    check_answers(golden, lambda request: answer(fitted().model, request), "this process")
 
 
 def test_a_server_that_repeats_its_first_row_is_caught(golden):
     def broken(request):
         first = {name: np.repeat(table[:1], len(table), 0) for name, table in request.items()}
-        return answer(FITTED.model, first)
+        return answer(fitted().model, first)
 
     with pytest.raises(GoldenError, match=r"some server does not reproduce .*golden\.npz: user 1"):
         check_answers(golden, broken, "some server")

@@ -12,29 +12,29 @@ from inference.repository import CONFIG, MODEL_CODE
 from inference.training import train
 from schemas.releases import GOLDEN, ITEMS, MANIFEST, Manifest
 from schemas.serving import MODEL
+from tests.inference.fitted import fitted
 from tests.inference.logs import chains
 
-FITTED = train(chains())
 METRICS = {"hr@10": 0.25}
 FILES = (ITEMS, "model.npz", GOLDEN)
 
 
 @pytest.fixture
 def release(tmp_path):
-    return releases.write(FITTED, tmp_path / "releases", METRICS)
+    return releases.write(fitted(), tmp_path / "releases", METRICS)
 
 
 def test_what_a_release_holds(release, tmp_path):
     assert release == tmp_path / "releases" / MODEL / "1"
     manifest, items = releases.read(release, releases.manifest_hash_of(release))
     assert (manifest.model, manifest.version, manifest.metrics) == (MODEL, "1", METRICS)
-    assert manifest.training == FITTED.training
-    assert items == list(FITTED.items)
+    assert manifest.training == fitted().training
+    assert items == list(fitted().items)
     assert sorted(path.name for path in release.iterdir()) == sorted([*FILES, MANIFEST])
 
 
 def test_what_lies_beside_the_model_is_under_its_hashes_too(tmp_path):
-    release = releases.write(FITTED, tmp_path, METRICS, beside={"training.json": b"{}"})
+    release = releases.write(fitted(), tmp_path, METRICS, beside={"training.json": b"{}"})
     assert (release / "training.json").read_bytes() == b"{}"
     (release / "training.json").write_bytes(b"[]")
     with pytest.raises(ReleaseError, match=r"training\.json: it was changed"):
@@ -43,7 +43,7 @@ def test_what_lies_beside_the_model_is_under_its_hashes_too(tmp_path):
 
 def test_versions_follow_each_other_also_when_written_at_once(release, tmp_path):
     writers = [
-        threading.Thread(target=releases.write, args=(FITTED, tmp_path / "releases", METRICS))
+        threading.Thread(target=releases.write, args=(fitted(), tmp_path / "releases", METRICS))
         for _ in range(4)
     ]
     for writer in writers:
@@ -61,11 +61,11 @@ def test_a_disk_that_fills_leaves_nothing_and_the_next_one_has_its_number(releas
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
     try:
         with pytest.raises(ReleaseError, match=rf"{parent}: .* cannot be written there: File too"):
-            releases.write(FITTED, parent.parent, METRICS)
+            releases.write(fitted(), parent.parent, METRICS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in parent.iterdir() if path.name != ".lock"] == ["1"]
-    assert releases.write(FITTED, parent.parent, METRICS).name == "2"
+    assert releases.write(fitted(), parent.parent, METRICS).name == "2"
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -17,10 +17,10 @@ from inference.training.space import can_be_fitted, logistic
 from schemas.items import item_text
 from schemas.releases import TEXT
 from schemas.serving import HISTORY_ITEMS, SCORES
+from tests.inference.fitted import fitted_by_text
 from tests.inference.logs import chains, described_chains, log_of
 
 LOG = described_chains()
-FITTED = train(LOG, text="hashed")
 
 
 def alike(one, other):
@@ -43,14 +43,14 @@ def test_a_text_says_all_that_is_known_of_an_item():
 
 
 def test_a_user_stands_by_the_newest_items_and_nowhere_without_any():
-    space = FITTED.text.space
+    space = fitted_by_text().text.space
     order, starts = LOG.by_user
     rows = order[starts[0] : starts[1]]
     request = request_of(LOG, [rows, rows[:0]], 3)
     user, nobody = space.users(request)
     assert np.linalg.norm(user) == pytest.approx(1, abs=1e-3)
     assert not nobody.any()
-    ids = [item.item_id for item in FITTED.items]
+    ids = [item.item_id for item in fitted_by_text().items]
     newest, oldest = (
         space.vectors[ids.index(LOG.items[LOG.item[row]])].numpy() for row in (rows[-1], rows[0])
     )
@@ -60,11 +60,11 @@ def test_a_user_stands_by_the_newest_items_and_nowhere_without_any():
 
 
 def test_the_scale_grows_with_the_cosine_and_stays_among_the_scores():
-    says = FITTED.text.says
+    says = fitted_by_text().text.says
     assert (says.encoder, says.dim) == ("hashed", 256)
     order, starts = LOG.by_user
     request = request_of(LOG, [order[starts[0] : starts[1]]], 10)
-    best = float(answer(FITTED.model, request)[SCORES].max())
+    best = float(answer(fitted_by_text().model, request)[SCORES].max())
     assert says.slope > 0
     assert says.offset < best
 
@@ -86,7 +86,7 @@ def test_what_tells_hits_and_misses_apart_without_fail_has_a_finite_slope():
 
 @pytest.mark.parametrize("name", ["hashed", "bert"])
 def test_a_release_carries_it_and_gives_it_back(name, tmp_path):
-    fitted = FITTED if name == "hashed" else train(LOG, text=name)
+    fitted = fitted_by_text() if name == "hashed" else train(LOG, text=name)
     folder = releases.write(fitted, tmp_path, {})
     manifest = releases.verify(folder)
     assert manifest.text == fitted.text.says
@@ -102,7 +102,7 @@ def test_a_release_carries_it_and_gives_it_back(name, tmp_path):
 
 
 def test_a_release_without_texts_is_what_it_was(tmp_path):
-    folder = releases.write(replace(FITTED, text=None), tmp_path, {})
+    folder = releases.write(replace(fitted_by_text(), text=None), tmp_path, {})
     assert releases.verify(folder).text is None
     assert not (folder / TEXT).exists()
 
@@ -127,7 +127,7 @@ def test_items_without_text_or_users_without_enough_items_are_told():
     ],
 )
 def test_a_file_that_is_no_text_space_is_refused(change, said, tmp_path):
-    path = releases.write(FITTED, tmp_path, {}) / TEXT
+    path = releases.write(fitted_by_text(), tmp_path, {}) / TEXT
     path.write_bytes(arrays.encode(arrays.read(path) | change))
     with pytest.raises(ReleaseError, match=said):
         load_encoder_of(path)

@@ -9,14 +9,13 @@ from inference.releases.store import fetch, hash_at, put, url_of
 from inference.training import train
 from schemas.releases import GOLDEN, MANIFEST
 from schemas.serving import MODEL
+from tests.inference.fitted import fitted
 from tests.inference.logs import chains
-
-FITTED = train(chains())
 
 
 @pytest.fixture
 def release(tmp_path):
-    return releases.write(FITTED, tmp_path / "here", {})
+    return releases.write(fitted(), tmp_path / "here", {})
 
 
 @pytest.fixture(params=["file", "memory"])

@@ -5,17 +5,15 @@ import io
 import msgspec
 from matplotlib import image
 
-from inference.training import train
 from inference.training.progress import Ended, Epoch, Started
 from inference.training.report import PICTURE, REPORT, Kept, TrainingReport, files_of, report_of
-from tests.inference.logs import chains
+from tests.inference.fitted import fitted
 
 JUDGED = [
     Epoch(number=number, loss=3 / number, metric=metric, seconds=1.0)
     for number, metric in enumerate((0.1, 0.3, 0.2), start=1)
 ]
 WHOLE = [Epoch(number=number, loss=4 / number, metric=None, seconds=2.0) for number in (1, 2)]
-FITTED = train(chains())
 
 
 def test_it_has_the_epochs_of_both_runs_and_a_picture_of_them():
@@ -25,10 +23,10 @@ def test_it_has_the_epochs_of_both_runs_and_a_picture_of_them():
     for one in said:
         kept(one)
     assert told == said
-    files = files_of(report_of(FITTED, {"ndcg@10": 0.2}, kept, 2))
+    files = files_of(report_of(fitted(), {"ndcg@10": 0.2}, kept, 2))
     report = msgspec.json.decode(files[REPORT], type=TrainingReport)
     assert (report.judged, report.whole, report.processes) == (JUDGED, WHOLE, 2)
-    assert (report.training, report.items) == (FITTED.training, len(FITTED.items))
+    assert (report.training, report.items) == (fitted().training, len(fitted().items))
     height, width, _ = image.imread(io.BytesIO(files[PICTURE]), format="png").shape
     assert min(height, width) > 500
 
@@ -41,5 +39,5 @@ def test_a_run_that_is_resumed_is_told_once():
 
 
 def test_without_epochs_there_is_no_picture():
-    files = files_of(report_of(FITTED, {}, Kept(lambda _: None)))
+    files = files_of(report_of(fitted(), {}, Kept(lambda _: None)))
     assert list(files) == [REPORT]

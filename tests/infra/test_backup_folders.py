@@ -6,7 +6,6 @@ import pytest
 
 from inference import releases
 from inference.errors import ReleaseError
-from inference.training import train
 from infra.backup import folders
 from infra.backup.blocks import BLOCK_BYTES
 from infra.backup.manifest import Manifest, Release
@@ -15,17 +14,16 @@ from infra.backup.problems import BackupError, DamagedError
 from infra.backup.sealing import UNSEALED, Key
 from infra.local.home import Home
 from schemas.serving import MODEL
-from tests.inference.logs import chains
+from tests.inference.fitted import fitted
 from tests.infra.backup_manifests import manifest_of
 
-FITTED = train(chains())
 SEALS = {"one": Key(bytes(range(32))).seal("one"), "two": UNSEALED}
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "home", tmp_path / "tools")
-    releases.write(FITTED, made.releases, {})
+    releases.write(fitted(), made.releases, {})
     return made
 
 
@@ -45,7 +43,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_releases_come_back_as_they_were(home: Home, place: Place, tmp_path: Path) -> None:
     model = home.releases / MODEL
     made = saved(home, place, "one", [])
-    releases.write(FITTED, home.releases, {})
+    releases.write(fitted(), home.releases, {})
     later = saved(home, place, "two", made.releases)
     assert [(one.version, one.kept_in) for one in later.releases] == [("1", "one"), ("2", "two")]
     assert {name.split("-")[2] for name in content(tmp_path / "kept" / "two")} == {"2"}
@@ -72,7 +70,7 @@ def test_another_release_of_the_same_version_is_left_alone(
 ) -> None:
     made = saved(home, place, "one", [])
     other = Home(tmp_path / "other", tmp_path / "tools")
-    releases.write(FITTED, other.releases, {"hr@10": 0.5})
+    releases.write(fitted(), other.releases, {"hr@10": 0.5})
     before = content(other.releases / MODEL / "1")
     with pytest.raises(BackupError, match="another release"):
         folders.restore(other, place, made, SEALS)

@@ -17,7 +17,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from tritonclient import grpc
 
 from inference import releases
-from inference.training import train
 from infra import control
 from infra.local import ports
 from schemas.control import ModelRelease, Served
@@ -26,7 +25,7 @@ from schemas.serving import MAX_USERS, MODEL
 from schemas.topics import ITEM_UPDATES, MODEL_RELEASES, RECOMMENDATIONS
 from streams.lane.forwarding import partition_of
 from streams.settings import Settings
-from tests.inference.logs import chains
+from tests.inference.fitted import fitted_for_triton
 from tests.servers.conftest import PARTITIONS, RunningKafka, RunningTriton
 from tests.servers.crowd import ITEMS, RATE, USERS, Crowd
 from tests.servers.workers import (
@@ -42,7 +41,6 @@ from tests.servers.workers import (
 from tests.servers.workers import produce as produce_values
 from tests.streams.misbehaving_triton import Answer, MisbehavingTriton
 
-FITTED = train(chains(users=60, items=ITEMS, length=12))
 AWAY_S = 30.0
 DEADLINE_MS = 1000
 """Four times the default, for two slow, shared cores."""
@@ -93,7 +91,7 @@ def requests_to_triton(metrics_port: int) -> dict[str, float]:
 
 @pytest.fixture
 def shop(fresh_kafka: RunningKafka, triton: RunningTriton, tmp_path: Path) -> Iterator[Shop]:
-    release = releases.write(FITTED, tmp_path / "releases", {})
+    release = releases.write(fitted_for_triton(), tmp_path / "releases", {})
     releases.install(release, triton.repository)
     own(fresh_kafka.bootstrap)
     for number in range(ITEMS):

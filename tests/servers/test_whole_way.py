@@ -13,7 +13,6 @@ import pytest
 from tritonclient import grpc
 
 from inference import releases
-from inference.training import train
 from infra import control
 from infra.clickhouse import migrate
 from infra.grafana import build
@@ -23,14 +22,13 @@ from schemas.serving import MODEL
 from schemas.topics import ITEM_UPDATES, MODEL_RELEASES, RECOMMENDATIONS, USER_EVENTS
 from streams.settings import Settings
 from streams.topology import GRAPH
-from tests.inference.logs import chains
+from tests.inference.fitted import fitted_for_triton
 from tests.servers.archive_database import OnServer, a_database
 from tests.servers.conftest import PARTITIONS, RunningKafka, RunningPrometheus, RunningTriton
 from tests.servers.panel_data import empty_panels
 from tests.servers.workers import Log, Worker, answered, event, item, own, produce, until
 
 ITEMS = 40
-FITTED = train(chains(users=60, items=ITEMS, length=12))
 DASHBOARD = json.loads((build.FOLDER / "service.json").read_text())
 
 
@@ -65,7 +63,7 @@ class Shop:
 def shop(
     fresh_kafka: RunningKafka, triton: RunningTriton, clickhouse: object, tmp_path: Path
 ) -> Iterator[Shop]:
-    release = releases.write(FITTED, tmp_path / "releases", {})
+    release = releases.write(fitted_for_triton(), tmp_path / "releases", {})
     releases.install(release, triton.repository)
     with a_database(clickhouse) as database:  # type: ignore[arg-type]
         migrate.apply(database.execute)
