@@ -6,7 +6,7 @@ import msgspec
 
 from inference.releases import read
 from inference.training.report import PICTURE, REPORT, TrainingReport
-from tests.infra.command import document, tidemill
+from tests.infra.command import called, document
 
 USERS, ITEMS, LENGTH = 24, 8, 5
 LOG = "user_id,item_id,timestamp\n" + "".join(
@@ -36,5 +36,5 @@ def test_the_release_has_the_curves_of_both_runs(tmp_path: Path) -> None:
 
 
 def test_processes_without_anything_for_them_are_a_wrong_call(tmp_path: Path) -> None:
-    wrong = tidemill(tmp_path, "train", "ml-100k", "--processes", "2")
-    assert (wrong.returncode, "--transformer or --from" in wrong.stderr) == (2, True)
+    wrong = called(tmp_path, "train", "ml-100k", "--processes", "2")
+    assert (wrong.exit_code, "--transformer or --from" in wrong.stderr) == (2, True)

@@ -1,6 +1,8 @@
 """The `tidemill` command as a person calls it: settings, an exit code, two streams.
 
-`tidemill` starts a process, `called` calls the same application in this one, which is quicker.
+`tidemill` starts a process, and so do `done`, `document` and `failed`. `called` and what ends in
+`_here` call the same application in this one, which has imported torch already: for what a test
+calls again and again, or where another test starts the process.
 """
 
 import json
@@ -44,7 +46,7 @@ def tidemill(home: Path, *arguments: str, **settings: str) -> "subprocess.Comple
 
 
 def called(home: Path, *arguments: str, **settings: str) -> Result:
-    """Without a process of its own; for calls that only print and fail."""
+    """Without a process of its own; not for what leaves processes behind."""
     gone = dict.fromkeys(name for name in os.environ if name.startswith("TIDEMILL_"))
     given = gone | {"TIDEMILL_HOME": str(home)} | settings
     return CliRunner().invoke(app, arguments, env=given, prog_name="tidemill")
@@ -66,5 +68,22 @@ def failed(home: Path, *arguments: str, **settings: str) -> str:
     """The one line in which a command says why it failed."""
     answer = tidemill(home, *arguments, **settings)
     assert answer.returncode == 1, answer.stdout + answer.stderr
+    (line,) = answer.stderr.splitlines()
+    return line
+
+
+def done_here(home: Path, *arguments: str, **settings: str) -> str:
+    answer = called(home, *arguments, **settings)
+    assert answer.exit_code == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def document_here(home: Path, *arguments: str, **settings: str) -> Any:
+    return json.loads(done_here(home, *arguments, "--json", **settings))
+
+
+def failed_here(home: Path, *arguments: str, **settings: str) -> str:
+    answer = called(home, *arguments, **settings)
+    assert answer.exit_code == 1, answer.stdout + answer.stderr
     (line,) = answer.stderr.splitlines()
     return line

@@ -12,7 +12,17 @@ from infra.cli.settings import Setting, unknown
 from infra.local.settings import LocalSettings
 from infra.probing.settings import ProbingSettings
 from streams.settings import Settings
-from tests.infra.command import NOWHERE, called, document, done, environment, failed, tidemill
+from tests.infra.command import (
+    NOWHERE,
+    called,
+    document,
+    document_here,
+    done,
+    environment,
+    failed,
+    failed_here,
+    tidemill,
+)
 
 LOG = "user_id,item_id,timestamp\nu1,i1,1700000000\nu2,i2,1700000001\n"
 
@@ -154,11 +164,12 @@ def test_down_of_nothing_is_done(tmp_path: Path) -> None:
 
 def test_a_release_that_is_not_there_and_a_bad_data_set_are_sentences(tmp_path: Path) -> None:
     assert "`tidemill train` makes one" in failed(tmp_path, "release", **NOWHERE)
-    assert "'ml-1' is not known" in failed(tmp_path, "train", "ml-1")
-    assert "it does not exist" in failed(tmp_path, "train", "csv", "--data", str(tmp_path / "no"))
+    assert "'ml-1' is not known" in failed_here(tmp_path, "train", "ml-1")
+    missing = ("csv", "--data", str(tmp_path / "no"))
+    assert "it does not exist" in failed_here(tmp_path, "train", *missing)
     log = tmp_path / "log.csv"
     log.write_text(LOG + "u3,i3,yesterday\n")
-    assert f"{log}:4" in failed(tmp_path, "evaluate", "csv", "--data", str(log))
+    assert f"{log}:4" in failed_here(tmp_path, "evaluate", "csv", "--data", str(log))
 
 
 def test_train_writes_a_release_and_its_folder(tmp_path: Path) -> None:
@@ -170,9 +181,9 @@ def test_train_writes_a_release_and_its_folder(tmp_path: Path) -> None:
     assert Path(made["folder"]) == tmp_path / "releases" / "recommender" / "1"
     assert made["training"]["interactions"] == 2
     assert made["training"]["parts"] == ["popular", "transitions", "ease"]
-    wrong = tidemill(tmp_path, *call, "--without", "all")
-    assert (wrong.returncode, "the parts are popular" in wrong.stderr) == (2, True)
-    past = document(tmp_path, *call, "--until", "50%", "--without", "ease")
+    wrong = called(tmp_path, *call, "--without", "all")
+    assert (wrong.exit_code, "the parts are popular" in wrong.stderr) == (2, True)
+    past = document_here(tmp_path, *call, "--until", "50%", "--without", "ease")
     assert past["training"]["parts"] == ["popular", "transitions"]
     assert (past["version"], past["training"]["interactions"]) == ("2", 1)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.clickhouse import migrate
-from tests.infra.command import NOWHERE, document, failed, tidemill
+from tests.infra.command import NOWHERE, called, document, document_here, failed_here
 from tests.servers.archive_database import OnServer, a_database
 from tests.streams import archive_records as records
 
@@ -62,7 +62,7 @@ def items_of(folder: str) -> str:
 def test_processes_read_parts_of_it_and_the_release_is_that_of_one(database, tmp_path) -> None:
     walks(database)
     given = settings(database)
-    alone = document(tmp_path, *TRAIN, **given)
+    alone = document_here(tmp_path, *TRAIN, **given)
     both = document(tmp_path, *TRAIN, "--processes", "2", **given)
     assert alone["training"]["interactions"] == (USERS - 1) * LENGTH + 1
     assert alone["training"]["users"] == USERS
@@ -75,23 +75,25 @@ def test_processes_read_parts_of_it_and_the_release_is_that_of_one(database, tmp
 
 def test_it_is_cut_by_event_time(database, tmp_path) -> None:
     walks(database)
+
+    def trained(*cut: str) -> int:
+        made = document_here(tmp_path, *TRAIN, *cut, "--no-evaluate", **settings(database))
+        return made["training"]["interactions"]
+
     began_s = database.now_ms // 1000 - 3_600 * LENGTH
     (day,) = database.execute(f"SELECT toString(toDateTime({began_s + 7_200 - 600}, 'UTC'))")
-    past = document(tmp_path, *TRAIN, "--until", str(day[0]), "--no-evaluate", **settings(database))
-    assert past["training"]["interactions"] == (USERS - 1) * 2
-    late = document(tmp_path, *TRAIN, "--since", str(day[0]), "--no-evaluate", **settings(database))
-    assert late["training"]["interactions"] == (USERS - 1) * (LENGTH - 2) + 1
-    share = document(tmp_path, *TRAIN, "--until", "50%", "--no-evaluate", **settings(database))
-    assert share["training"]["interactions"] == ((USERS - 1) * LENGTH + 1) // 2
+    assert trained("--until", str(day[0])) == (USERS - 1) * 2
+    assert trained("--since", str(day[0])) == (USERS - 1) * (LENGTH - 2) + 1
+    assert trained("--until", "50%") == ((USERS - 1) * LENGTH + 1) // 2
 
 
 def test_an_empty_archive_and_none_at_all_are_sentences(database, tmp_path) -> None:
     given = settings(database)
-    assert "user_events: it holds no interaction" in failed(tmp_path, *TRAIN, **given)
+    assert "user_events: it holds no interaction" in failed_here(tmp_path, *TRAIN, **given)
     gone = given | {"TIDEMILL_CLICKHOUSE_DATABASE": "nowhere"}
-    assert "nowhere.user_events: ClickHouse cannot be read" in failed(tmp_path, *TRAIN, **gone)
+    assert "nowhere.user_events: ClickHouse cannot be read" in failed_here(tmp_path, *TRAIN, **gone)
     away = given | {"TIDEMILL_CLICKHOUSE": "127.0.0.1:1"}
-    assert "ClickHouse cannot be read" in failed(tmp_path, *TRAIN, "--processes", "2", **away)
-    wrong = tidemill(tmp_path, "train", "ml-100k", "--from", "kafka", **given)
-    assert (wrong.returncode, "it is clickhouse" in wrong.stderr) == (2, True)
+    assert "ClickHouse cannot be read" in failed_here(tmp_path, *TRAIN, "--processes", "2", **away)
+    wrong = called(tmp_path, "train", "ml-100k", "--from", "kafka", **given)
+    assert (wrong.exit_code, "it is clickhouse" in wrong.stderr) == (2, True)
     assert not (tmp_path / "releases").exists()
