@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import os
 import signal
 from collections.abc import Sequence
 
@@ -9,6 +10,10 @@ from hypothesis import settings
 # A slow machine is no finding, and what one run has found should not decide what another looks at.
 settings.register_profile("tidemill", deadline=None, database=None)
 settings.load_profile("tidemill")
+
+# Before anything imports torch; what tests start inherits it. Several processes of pytest share the
+# cores, and threads of torch that share small tensors then mostly wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _SLOW_FIRST = ("drills", "benchmarks", "servers")
 """Folders whose files take minutes: the processes that run the tests end together that way."""
