@@ -17,7 +17,7 @@ from infra import broker
 from schemas.topics import STATE_CHANGELOG, USER_EVENTS
 from streams.lane import clients, positions
 from streams.settings import Settings
-from streams.topology import GRAPH, RECOMMEND, Node, StageName, copies
+from streams.topology import ARCHIVE, GRAPH, RECOMMEND, Node, StageName, copies
 
 _NEAR = 100
 """Records or marks so near the end that reading them is cheap."""
@@ -31,8 +31,19 @@ def lag(settings: Settings) -> dict[StageName, int]:
 
 
 def behind(node: Node, settings: Settings) -> int:
-    """Records that one stage has still to process."""
-    return sum(progress.behind for progress in each(node, settings))
+    """Records that one stage has still to process. The archive has what one of its ClickHouses
+    has.
+    """
+    if node is not ARCHIVE:
+        return behind_of(node, settings)
+    return min(behind_of(node, settings, n + 1) for n in range(len(settings.clickhouse)))
+
+
+def behind_of(node: Node, settings: Settings, replica: int = 1, disk: str | None = None) -> int:
+    """The same of the workers that fill one ClickHouse. `disk`: the id of the disk that it has, to
+    which the rest of its group's offsets mean nothing; None: whatever it is.
+    """
+    return sum(progress.behind for progress in each(node, settings, replica, disk))
 
 
 class Progress(NamedTuple):
@@ -47,14 +58,17 @@ class Progress(NamedTuple):
     behind: int
 
 
-def each(node: Node, settings: Settings) -> list[Progress]:
+def each(
+    node: Node, settings: Settings, replica: int = 1, disk: str | None = None
+) -> list[Progress]:
     """Of one stage in every partition that it reads."""
     inputs = _inputs(node, settings)
     with closing(broker.reader(settings)) as consumer:
         starts = broker.partitions(consumer, inputs)
         ends = broker.ends(consumer, inputs)
         by_records = node is RECOMMEND
-        done = _recommended(settings) if by_records else _committed(settings, node, starts)
+        group = node.group_of(replica)
+        done = _recommended(settings) if by_records else _committed(settings, group, starts, disk)
         at = [max(p.offset, done.get((p.topic, p.partition), 0)) for p in starts]
         near = [
             TopicPartition(end.topic, end.partition, place)
@@ -100,12 +114,16 @@ def _recommended(settings: Settings) -> dict[tuple[str, int], int]:
 
 
 def _committed(
-    settings: Settings, node: Node, parts: list[TopicPartition]
+    settings: Settings, name: str, parts: list[TopicPartition], disk: str | None
 ) -> dict[tuple[str, int], int]:
     """The same from a consumer group; a group that never committed has done nothing."""
     with closing(
-        Consumer({"bootstrap.servers": settings.kafka, "group.id": node.group, "log_level": 0})
+        Consumer({"bootstrap.servers": settings.kafka, "group.id": name, "log_level": 0})
     ) as group:
         asked = [TopicPartition(part.topic, part.partition) for part in parts]
         found = group.committed(asked, timeout=broker.ANSWER_S)
-    return {(part.topic, part.partition): part.offset for part in found if part.offset >= 0}
+    return {
+        (part.topic, part.partition): part.offset
+        for part in found
+        if part.offset >= 0 and (disk is None or part.metadata in (None, "", disk))
+    }

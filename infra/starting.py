@@ -65,14 +65,15 @@ def begin(
     found = servers.up(local, fresh=fresh, report=report)
     settings = with_endpoints(given, found)
     _topics(settings, report)
-    applied = migrate(
-        settings.clickhouse,
-        settings.clickhouse_user,
-        settings.clickhouse_password.get_secret_value(),
-        settings.clickhouse_database,
-    )
-    if applied:
-        report(f"clickhouse: {', '.join(applied)} applied")
+    for name, address in zip(found.all_clickhouses, settings.clickhouse, strict=True):
+        applied = migrate(
+            address,
+            settings.clickhouse_user,
+            settings.clickhouse_password.get_secret_value(),
+            settings.clickhouse_database,
+        )
+        if applied:
+            report(f"{name}: {', '.join(applied)} applied")
     return found, settings
 
 
@@ -105,7 +106,7 @@ def with_endpoints(given: Settings, found: Endpoints) -> Settings:
         update={
             "kafka": found.kafka,
             "triton": found.tritons,
-            "clickhouse": found.clickhouse,
+            "clickhouse": found.clickhouses,
             "clickhouse_database": found.clickhouse_database,
         }
     )
@@ -197,7 +198,9 @@ def _workers(
 ) -> None:
     home = local.place
     known = servers.endpoints(local)
-    stages = workers.names(recommend_workers or workers.recommend_count(home) or 1)
+    stages = workers.names(
+        recommend_workers or workers.recommend_count(home) or 1, len(settings.clickhouse)
+    )
     asking.keep(
         home,
         workers.described(

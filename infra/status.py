@@ -12,13 +12,14 @@ from contextlib import suppress
 import msgspec
 from confluent_kafka import KafkaException
 
-from infra import archive, broker, control, workers
+from infra import broker, control, workers
 from infra.broker import BrokerError
 from infra.lag import lag
 from infra.local import prometheus, servers, supervisor
 from infra.local.ports import HOST
 from infra.local.settings import LocalSettings
 from infra.partitions import PartitionStatus, partitions
+from infra.replicas import Replica, chosen, replicas
 from infra.supervise import NAME, told
 from infra.supervise.exits import Exit
 from infra.tritons import Triton, triton
@@ -74,7 +75,7 @@ class Mirror(msgspec.Struct, frozen=True, kw_only=True):
 class Region(msgspec.Struct, frozen=True, kw_only=True):
     """`lag` is in records by stage, None where Kafka cannot tell. `owner_of` lists the origins
     whose recommendations this region publishes, `epoch` is that of its own origin. `mirror` is
-    None where none is to run here.
+    None where none is to run here. `clickhouse` is the one of the `clickhouses` that is read.
     """
 
     kafka: Broker
@@ -84,6 +85,7 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int | None
     mirror: Mirror | None
     clickhouse: Server
+    clickhouses: list[Replica]
     prometheus: Server
     supervisor: Supervisor | None
 
@@ -103,7 +105,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status(local: LocalSettings, settings: Settings) -> Status:
     """Asks everything at once; a few seconds where something does not answer."""
     with ThreadPoolExecutor(max_workers=8) as pool:
-        stored = pool.submit(_clickhouse, settings)
+        stored = pool.submit(replicas, settings)
         watching = pool.submit(_prometheus, local)
         mirroring = pool.submit(_mirror, local)
         tritons = pool.submit(_tritons, local, settings)
@@ -131,7 +133,7 @@ def together(regions: Sequence[tuple[LocalSettings, Settings]]) -> Status:
 def _region(
     local: LocalSettings,
     settings: Settings,
-    stored: Future[Server],
+    stored: Future[list[Replica]],
     watching: Future[Server],
     mirroring: Future[Mirror | None],
 ) -> Region:
@@ -154,7 +156,8 @@ def _region(
         owner_of=owner_of,
         epoch=epoch,
         mirror=mirroring.result(),
-        clickhouse=stored.result(),
+        clickhouse=_read(stored.result()),
+        clickhouses=stored.result(),
         prometheus=watching.result(),
         supervisor=_supervisor(local),
     )
@@ -239,8 +242,9 @@ def _tritons(local: LocalSettings, settings: Settings) -> list[Triton]:
         return list(pool.map(lambda url: triton(url, told), settings.triton))
 
 
-def _clickhouse(settings: Settings) -> Server:
-    return Server(url=settings.clickhouse, ready=archive.answers(settings))
+def _read(found: Sequence[Replica]) -> Server:
+    one = chosen(found)
+    return Server(url=one.url, ready=one.ready)
 
 
 def _mirror(local: LocalSettings) -> Mirror | None:

@@ -29,6 +29,7 @@ from streams.topology import RECOMMEND, StageName
 METRICS_PORT = "TIDEMILL_METRICS_PORT"
 STATE_DIR = "TIDEMILL_STATE_DIR"
 INSTANCE = "TIDEMILL_INSTANCE"
+REPLICA = "TIDEMILL_ARCHIVE_REPLICA"
 WATCHER = "standby"
 """The process that tells a region's readiness (infra/watch_standby.py); no stage of the graph."""
 PROBER = "prober"
@@ -37,10 +38,23 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 _POLL_S = 0.2
 
 
-def names(recommend: int) -> dict[str, StageName]:
-    """The processes of a region with so many recommend workers."""
+def names(recommend: int, clickhouses: int = 1) -> dict[str, StageName]:
+    """The processes of a region with so many recommend workers, and ClickHouses to fill."""
     found: dict[str, StageName] = {f"recommend-{n}": "recommend" for n in range(1, recommend + 1)}
-    return {**found, "archive": "archive", "catalogue": "catalogue"}
+    archives: dict[str, StageName] = {
+        _archive(replica): "archive" for replica in range(1, clickhouses + 1)
+    }
+    return {**found, **archives, "catalogue": "catalogue"}
+
+
+def _archive(replica: int) -> str:
+    return "archive" if replica == 1 else f"archive-{replica}"
+
+
+def replica_of(process: str) -> int:
+    """Which ClickHouse an archive worker fills, from 1."""
+    number = process.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 1
 
 
 def stage_of(process: str) -> StageName | None:
@@ -125,6 +139,8 @@ def _own(name: str, given: Mapping[str, str], home: Home) -> dict[str, str]:
     own = {"PYTHONPATH": str(_CHECKOUT), STATE_DIR: str(home.state(name))}
     if state_dir := given.get(STATE_DIR):
         own[STATE_DIR] = str(Path(state_dir).resolve() / name)
+    if stage_of(name) == "archive":
+        own[REPLICA] = str(replica_of(name))
     if instance := given.get(INSTANCE):
         own[INSTANCE] = f"{instance}-{name}"
     return own

@@ -1,8 +1,9 @@
 """Every setting of a worker, with its default, unit and reason; each is TIDEMILL_<NAME>."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.events import KINDS, Kind
@@ -36,8 +37,15 @@ class Settings(BaseSettings):
         description="second requests to another of them where the first takes longer than 95 of 100"
         " do; at most this share of all requests, and ten at once",
     )
-    clickhouse: str = Field(
-        "127.0.0.1:9000", pattern=r"^.+:\d+$", description="native protocol, host:port"
+    clickhouse: Words = Field(
+        ("127.0.0.1:9000",),
+        description="native protocol, host:port[,host:port]; each holds the whole archive",
+    )
+    archive_replica: int = Field(
+        1,
+        ge=1,
+        description="which of these an archive worker fills, from 1; each has workers, and a"
+        " consumer group, of its own",
     )
     clickhouse_user: str = Field("default", description="who writes the archive")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="of that user")
@@ -159,12 +167,33 @@ class Settings(BaseSettings):
         6_000, ge=1000, description="without a heartbeat a worker's partitions move to others"
     )
 
-    @field_validator("peers", "triton", "asking_kinds", mode="before")
+    @property
+    def filled_clickhouse(self) -> str:
+        """Of an archive worker."""
+        return self.clickhouse[self.archive_replica - 1]
+
+    @field_validator("peers", "triton", "clickhouse", "asking_kinds", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(word.strip() for word in value.split(",") if word.strip())
+
+    @field_validator("clickhouse")
+    @classmethod
+    def _addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [one for one in addresses if not re.fullmatch(r".+:\d+", one)]
+        if wrong or not addresses:
+            raise ValueError(f"{', '.join(wrong) or 'nothing'} is no host:port")
+        return addresses
+
+    @field_validator("archive_replica")
+    @classmethod
+    def _one_of_them(cls, number: int, others: ValidationInfo) -> int:
+        there = others.data.get("clickhouse", ())
+        if there and number > len(there):
+            raise ValueError(f"TIDEMILL_CLICKHOUSE names {len(there)}")
+        return number
 
     @field_validator("state_format")
     @classmethod

@@ -7,7 +7,8 @@
                               (texts of new items go through Triton's encoder)
     every topic ──► archive ────► ClickHouse
 
-Each stage is a consumer group of its own and runs in workers of its own. An event goes through
+Each stage is a consumer group of its own and runs in workers of its own; `archive` is one for each
+ClickHouse that holds the archive. An event goes through
 `recommend` like this, a batch of one partition at a time (streams/stages/recommend.py):
 
     fetch    streams/lane/reader.py        records of one partition
@@ -59,6 +60,10 @@ class Node:
     @property
     def group(self) -> str:
         return f"tidemill-{self.name}"
+
+    def group_of(self, replica: int) -> str:
+        """Of the workers that fill one of several ClickHouses, from 1; other stages have the 1."""
+        return self.group if replica == 1 else f"{self.group}-{replica}"
 
 
 RECOMMEND = Node(

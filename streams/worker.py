@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from schemas.topics import BY_NAME, Partitions
 from streams.lane import clients
 from streams.lane.checkpoint import Checkpoint, TransactionalCheckpoint
-from streams.lane.contract import Batch, Stage
+from streams.lane.contract import Batch, Stage, Stateless
 from streams.lane.errors import LaneError, TopicError
 from streams.lane.lane import Lane
 from streams.lane.offsets import OffsetCheckpoint
@@ -56,8 +56,9 @@ class _NoProducer(BootStrategy):
 
 def build(node: Node, stage: Stage, settings: Settings) -> App:
     """The Faust app of one stage."""
+    group = node.group_of(settings.archive_replica if node.name == "archive" else 1)
     app = App(
-        node.group,
+        group,
         broker=f"kafka://{settings.kafka}",
         web_enabled=False,
         topic_disable_leader=True,
@@ -66,7 +67,7 @@ def build(node: Node, stage: Stage, settings: Settings) -> App:
     )
     app.boot_strategy = _NoProducer(app)
     app.conf.stream_wait_empty = False
-    checkpoint = _checkpoint(node, settings)
+    checkpoint = _checkpoint(node, group, stage, settings)
     along = tuple(topic.name for topic in node.reads_along)
     lane = Lane(
         stage,
@@ -77,7 +78,7 @@ def build(node: Node, stage: Stage, settings: Settings) -> App:
         settings,
         fatal,
     )
-    app.lane_transport = Transport(app, lane, node.group, partition_counts(settings, node))
+    app.lane_transport = Transport(app, lane, group, partition_counts(settings, node))
     names = [topic.name for topic in node.reads]
 
     @app.agent(app.topic(*names, schema=BatchSchema(), acks=False), name=node.name)
@@ -89,10 +90,10 @@ def build(node: Node, stage: Stage, settings: Settings) -> App:
     return app
 
 
-def _checkpoint(node: Node, settings: Settings) -> Checkpoint:
+def _checkpoint(node: Node, group: str, stage: Stage, settings: Settings) -> Checkpoint:
     if node.commits == "transaction":
-        return TransactionalCheckpoint(settings, node.group, _state_dir(settings))
-    return OffsetCheckpoint(settings, node.group)
+        return TransactionalCheckpoint(settings, group, _state_dir(settings))
+    return OffsetCheckpoint(settings, group, stage.sink if isinstance(stage, Stateless) else None)
 
 
 def _state_dir(settings: Settings) -> Path:

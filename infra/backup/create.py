@@ -8,7 +8,7 @@ that a later `create` removes. Called by `tidemill backup create` and `schedule`
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.backup import (
@@ -30,6 +30,7 @@ from infra.backup.sealing import UNSEALED, Key, Seal
 from infra.backup.tables.save import save
 from infra.backup.tables.server import connected
 from infra.local.home import Home
+from infra.replicas import to_read
 from schemas.state import BOUNDS_VERSION
 from schemas.topics import STATE_CHANGELOG, STATE_JOINS, USER_EVENTS
 from streams.lane import positions
@@ -49,8 +50,8 @@ class Asked:
     full: bool = False
     tables: bool = True
     """ClickHouse's too."""
-    clickhouse_disk: Path | None = None
-    """Its data folder as it is seen from here."""
+    clickhouse_disks: Mapping[str, Path] = field(default_factory=dict)
+    """The data folder of a ClickHouse as it is seen from here, by its address."""
     longest_chain: int = LONGEST_CHAIN
 
 
@@ -140,14 +141,16 @@ def _states(
 def _archive(
     settings: Settings, asked: Asked, place: Place, id_: str, seal: Seal, parent: Manifest | None
 ) -> tuple[Archive | None, str]:
-    """Where ClickHouse is away the rest is saved all the same: states are worth more. What the
-    chain has of the tables stays, and the reason is in the manifest.
+    """Of several ClickHouses the one that is read. Where it is away the rest is saved all the same:
+    states are worth more. What the chain has of the tables stays, and the reason is in the
+    manifest.
     """
     kept = parent.archive if parent else None
     if not asked.tables:
         return kept, "it was not asked for"
+    address = to_read(settings)
     try:
-        with connected(settings, asked.clickhouse_disk) as target:
+        with connected(settings, address, asked.clickhouse_disks.get(address)) as target:
             return save(target, place, id_, seal, kept), ""
     except ArchiveError as error:
         return kept, str(error)

@@ -8,7 +8,7 @@ no older slate reaches anybody; and nothing of a user before his erasure does.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from infra.backup.sealing import Key
 from infra.backup.tables import restore as tables
 from infra.backup.tables.restore import Brought, Kept
 from infra.backup.tables.server import connected
-from infra.clickhouse.migrate import migrate
+from infra.clickhouse.migrate import MigrationError, migrate
 from infra.local.home import Home
 from schemas.state import UserState
 from streams.settings import Settings
@@ -59,7 +59,9 @@ class Restored:
     releases: list[str]
     control: dict[str, list[str]]
     archive: Brought | None
-    """Rows of ClickHouse's tables; None where none were asked for or saved."""
+    """Rows of ClickHouse's tables, of several the sum; None where none were asked for or saved."""
+    without: dict[str, str]
+    """ClickHouses that have none of these rows now, and why; another restore brings them."""
     stored: list[str]
     """Releases that the artifact store lacked."""
 
@@ -87,15 +89,15 @@ def restore(
     *,
     ownership: bool = False,
     archive: bool = True,
-    clickhouse_disk: Path | None = None,
+    clickhouse_disks: Mapping[str, Path] | None = None,
 ) -> Restored:
-    """Returns when Kafka and ClickHouse have everything. Raises BackupError, BrokerError,
-    ReleaseError, MigrationError; what was brought back until then does no harm.
+    """Returns when Kafka and ClickHouse, of several each that answers, have everything. Raises
+    BackupError, BrokerError, ReleaseError, MigrationError; what was brought back until then does no
+    harm.
     """
     joining.require_region(settings)
     saved = kept.newest.archive if archive else None
-    if saved is not None:
-        _make_tables(settings)
+    without: dict[str, str] = {} if saved is None else _make_tables(settings)
     releases = folders.restore(home, kept.place, kept.newest, kept.seals)
     seal = kept.seals[kept.newest.id]
     control = controls.restore(settings, kept.place, kept.newest, seal, ownership=ownership)
@@ -104,20 +106,34 @@ def restore(
         joined = joining.send(settings, kept.states(), known, where, progress)
         if saved is None:
             stored = artifacts.put(settings, home)
-            return Restored(joined, releases, control, None, stored)
-        ours = ((user.encode(), data) for user, data in known.states())
-        erasures = _erasures(itertools.chain(ours, kept.states()))
-        with connected(settings, clickhouse_disk) as target:
-            brought = tables.restore(target, Kept(kept.place, kept.seals), saved, erasures)
-    return Restored(joined, releases, control, brought, artifacts.put(settings, home))
+            return Restored(joined, releases, control, None, without, stored)
+        brought = Brought()
+        for address in settings.clickhouse:
+            if address in without:
+                continue
+            ours = ((user.encode(), data) for user, data in known.states())
+            erasures = _erasures(itertools.chain(ours, kept.states()))
+            disk = (clickhouse_disks or {}).get(address)
+            with connected(settings, address, disk) as target:
+                files = Kept(kept.place, kept.seals)
+                brought += tables.restore(target, files, saved, erasures)
+    return Restored(joined, releases, control, brought, without, artifacts.put(settings, home))
 
 
-def _make_tables(settings: Settings) -> None:
-    """Whatever the archive's tables lack, and a refusal where ClickHouse is away, before anything
-    is brought back. Raises MigrationError.
+def _make_tables(settings: Settings) -> dict[str, str]:
+    """Whatever the archive's tables lack; the ClickHouses that are away, and what they say. Raises
+    MigrationError where all are, before anything is brought back.
     """
     password = settings.clickhouse_password.get_secret_value()
-    migrate(settings.clickhouse, settings.clickhouse_user, password, settings.clickhouse_database)
+    away: dict[str, MigrationError] = {}
+    for address in settings.clickhouse:
+        try:
+            migrate(address, settings.clickhouse_user, password, settings.clickhouse_database)
+        except MigrationError as error:
+            away[address] = error
+    if len(away) == len(settings.clickhouse):
+        raise next(iter(away.values()))
+    return {address: str(error) for address, error in away.items()}
 
 
 def _erasures(states: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, int]]:

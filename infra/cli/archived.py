@@ -11,6 +11,7 @@ from infra.cli.datasets import read_log
 from infra.cli.moments import date_ms
 from infra.cli.region import local_settings, region_settings
 from infra.clickhouse.training_set import Archive, Span, read
+from infra.replicas import to_read
 
 CLICKHOUSE = "clickhouse"
 DatasetOrNone = Annotated[
@@ -61,7 +62,7 @@ def training_log(
     until_ms = None if until is None else date_ms(until)
     settings = region_settings()
     archive = Archive(
-        settings.clickhouse,
+        to_read(settings),
         settings.clickhouse_user,
         settings.clickhouse_password.get_secret_value(),
         settings.clickhouse_database,

@@ -128,7 +128,7 @@ def restore(
         done = restoring.restore(
             settings, meant.local.place, kept,
             lambda joined: show(joined.read, kept.users), ownership=ownership, archive=tables,
-            clickhouse_disk=BackupSettings().clickhouse_disk,
+            clickhouse_disks=BackupSettings().disks(settings.clickhouse),
         )  # fmt: skip
     if wait:
         wait_with_bar(settings, done.states, hidden=json)
@@ -141,6 +141,8 @@ def restore(
         tell(f"{topic}: {', '.join(keys) if keys else 'nothing newer in the backup'}")
     if done.archive is not None:
         tell(done.archive.sentence())
+    for problem in done.without.values():
+        tell(f"nothing brought back there, restore again for it: {problem}")
     if done.releases:
         tell(f"releases: {', '.join(done.releases)}; `tidemill up` loads what is served")
     if done.stored:
@@ -191,7 +193,7 @@ def _made(url: str, asked: Asked, keep: int | None, *, hidden: bool) -> tuple[Ma
     meant = region()
     settings = region_settings(meant)
     place = Place(url)
-    asked = replace(asked, clickhouse_disk=BackupSettings().clickhouse_disk)
+    asked = replace(asked, clickhouse_disks=BackupSettings().disks(settings.clickhouse))
     with bar("records of the changelog", hidden=hidden) as show:
         made = creating.create(settings, meant.local.place, place, _key(), asked, show)
     return made, retention.keep(place, settings.region, keep) if keep else []

@@ -11,9 +11,11 @@ from infra.cli import partitions
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings, region_settings
 from infra.regions import running
-from infra.status import Region, Status, together
+from infra.replicas import Replica
+from infra.status import Region, Status, Worker, together
 from infra.status import status as ask
 from infra.tritons import Triton
+from infra.workers import replica_of
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -61,7 +63,9 @@ def _servers(found: Status) -> Table:
         table.add_row("Triton", triton.url, _yes(triton.ready), _serves(triton))
     for name, region in found.regions.items():
         of = f" ({name})" if len(found.regions) > 1 else ""
-        table.add_row(f"ClickHouse{of}", region.clickhouse.url, _yes(region.clickhouse.ready), "")
+        for one in region.clickhouses:
+            holds = _holds(one, region) if len(region.clickhouses) > 1 else ""
+            table.add_row(f"ClickHouse{of}", one.url, _yes(one.ready), holds)
         table.add_row(f"Prometheus{of}", region.prometheus.url, _yes(region.prometheus.ready), "")
     return table
 
@@ -76,6 +80,13 @@ def _serves(triton: Triton) -> str:
     return "; ".join(told)
 
 
+def _holds(replica: Replica, region: Region) -> str:
+    told = ["is read"] if replica.url == region.clickhouse.url and replica.ready else []
+    if replica.behind is not None:
+        told.append(f"{replica.behind} records behind")
+    return ", ".join(told)
+
+
 def _region(name: str, region: Region) -> Table:
     owned = ", ".join(region.owner_of) or "nothing"
     title = f"region {name} owns {owned}"
@@ -86,12 +97,22 @@ def _region(name: str, region: Region) -> Table:
     table.title, table.title_justify = title, "left"
     for worker in region.workers:
         state = _yes(worker.ready) if worker.running else "[red]ended[/red]"
-        behind = "?" if region.lag is None else str(region.lag.get(worker.stage, "?"))
+        behind = _behind(worker, region)
         pid, restarts = str(worker.pid or ""), str(worker.restarts)
         table.add_row(worker.name, pid, state, restarts, behind, worker.log)
     if not region.workers:
         table.add_row("none runs")
     return table
+
+
+def _behind(worker: Worker, region: Region) -> str:
+    """Of its stage; of an archive worker, of those that fill the same ClickHouse."""
+    found = None if region.lag is None else region.lag.get(worker.stage)
+    if worker.stage == "archive" and len(region.clickhouses) > 1:
+        number = replica_of(worker.name)
+        in_range = number <= len(region.clickhouses)
+        found = region.clickhouses[number - 1].behind if in_range else None
+    return "?" if found is None else str(found)
 
 
 def _exits(region: Region) -> Iterator[str]:

@@ -60,8 +60,11 @@ def endpoints_table(running: Up) -> Table:
         ("Kafka", found.kafka),
         *(("Triton, gRPC", url) for url in found.tritons),
         *(("Triton, metrics", url) for url in found.tritons_metrics),
-        ("ClickHouse, native", f"{found.clickhouse} (database {found.clickhouse_database})"),
-        ("ClickHouse, HTTP", found.clickhouse_http),
+        *(
+            ("ClickHouse, native", f"{address} (database {found.clickhouse_database})")
+            for address in found.clickhouses
+        ),
+        *(("ClickHouse, HTTP", url) for url in found.clickhouses_http),
         ("Prometheus", found.prometheus),
         *((f"{name}, metrics", url) for name, url in running.metrics.items()),
     ):

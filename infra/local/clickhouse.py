@@ -26,6 +26,8 @@ class ClickHouse:
     database: str = "tidemill"
     ready_timeout_s: float = 120.0
     stop_timeout_s: float = 30.0
+    name: str = "clickhouse"
+    """Of the process, its log and its data; several may run in one home."""
 
     @property
     def address(self) -> str:
@@ -33,10 +35,10 @@ class ClickHouse:
 
 
 def server(home: Home, clickhouse: ClickHouse) -> Server:
-    """The server, with its data in <home>/data/clickhouse."""
-    config = home.run / "clickhouse.xml"
+    """The server, with its data in <home>/data/<its name>."""
+    config = home.run / f"{clickhouse.name}.xml"
     return Server(
-        name="clickhouse",
+        name=clickhouse.name,
         command=(
             packages.program(home.tools, "usr/sbin/clickhouse-server"),
             f"--config-file={config}",
@@ -125,9 +127,9 @@ def users_text(clickhouse: ClickHouse) -> str:
 
 
 def _prepare(home: Home, clickhouse: ClickHouse, config: Path) -> None:
-    data = home.data / "clickhouse"
+    data = home.data / clickhouse.name
     for folder in (data / "unfinished", data / "user_files", data / "format_schemas", home.run):
         folder.mkdir(parents=True, exist_ok=True)
-    users = home.run / "clickhouse-users.xml"
+    users = home.run / f"{clickhouse.name}-users.xml"
     users.write_text(users_text(clickhouse))
     config.write_text(config_text(clickhouse, data, users))

@@ -17,9 +17,14 @@ class TritonPorts(msgspec.Struct, frozen=True):
     metrics: int
 
 
+class ClickHousePorts(msgspec.Struct, frozen=True):
+    native: int
+    http: int
+
+
 class Endpoints(msgspec.Struct, frozen=True):
     """`peers`: the Kafka of each other region that is mirrored into this one, `region`; none where
-    there is no mirror. `more_tritons`: those beside the first.
+    there is no mirror. `more_tritons`, `more_clickhouses`: those beside the first.
     """
 
     kafka_port: int
@@ -35,6 +40,7 @@ class Endpoints(msgspec.Struct, frozen=True):
     region: str = ""
     peers: dict[str, str] = {}
     more_tritons: tuple[TritonPorts, ...] = ()
+    more_clickhouses: tuple[ClickHousePorts, ...] = ()
 
     @property
     def kafka(self) -> str:
@@ -59,13 +65,20 @@ class Endpoints(msgspec.Struct, frozen=True):
         )
 
     @property
-    def clickhouse(self) -> str:
-        """Native protocol."""
-        return f"{HOST}:{self.clickhouse_port}"
+    def all_clickhouses(self) -> dict[str, ClickHousePorts]:
+        """By the names of their processes."""
+        first = ClickHousePorts(self.clickhouse_port, self.clickhouse_http_port)
+        more = {f"clickhouse-{n}": ports for n, ports in enumerate(self.more_clickhouses, start=2)}
+        return {"clickhouse": first, **more}
 
     @property
-    def clickhouse_http(self) -> str:
-        return f"http://{HOST}:{self.clickhouse_http_port}"
+    def clickhouses(self) -> tuple[str, ...]:
+        """Native protocol."""
+        return tuple(f"{HOST}:{ports.native}" for ports in self.all_clickhouses.values())
+
+    @property
+    def clickhouses_http(self) -> tuple[str, ...]:
+        return tuple(f"http://{HOST}:{ports.http}" for ports in self.all_clickhouses.values())
 
     @property
     def prometheus(self) -> str:
@@ -76,7 +89,7 @@ class Endpoints(msgspec.Struct, frozen=True):
         return {
             "TIDEMILL_KAFKA": self.kafka,
             "TIDEMILL_TRITON": ",".join(self.tritons),
-            "TIDEMILL_CLICKHOUSE": self.clickhouse,
+            "TIDEMILL_CLICKHOUSE": ",".join(self.clickhouses),
             "TIDEMILL_CLICKHOUSE_DATABASE": self.clickhouse_database,
         }
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import msgspec
 
 from infra.local import clickhouse, kafka, mirror, prometheus, supervisor, triton
-from infra.local.endpoints import Endpoints, TritonPorts, read, write
+from infra.local.choosing import choose
+from infra.local.endpoints import Endpoints, read, write
 from infra.local.install import install
-from infra.local.ports import HOST, free_port
+from infra.local.ports import HOST
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Server, State
 
-_PORTS = tuple(name for name in LocalSettings.model_fields if name.endswith("_port"))
-_APART = 10
-"""Between the ports of two Tritons: regions are 100 apart."""
+_REPLICAS = {"triton": "triton_replicas", "clickhouse": "clickhouse_replicas"}
+"""The settings that say how many of a kind there are."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def up(
     if fresh:
         down(settings)
         shutil.rmtree(home.data, ignore_errors=True)
-    chosen = _chosen(settings)
+    chosen = choose(settings, endpoints(settings))
     write(home, chosen)
-    supervisor.stop(home.run, _tritons_too_many(settings))
+    supervisor.stop(home.run, _too_many(settings))
     if not home.scrape_targets.exists():
         scrape(settings, {})
     try:
@@ -147,48 +147,15 @@ def scrape(settings: LocalSettings, workers: Mapping[str, int]) -> None:
     prometheus.write_targets(settings.place, groups)
 
 
-def _chosen(settings: LocalSettings) -> Endpoints:
-    """The settings' ports; for each 0 the one chosen by the last `up`, or a free one."""
-    before = endpoints(settings)
-    fixed = {name: getattr(settings, name) for name in _PORTS}
-    for name, port in fixed.items():
-        if port == 0:
-            taken = frozenset(fixed.values())
-            fixed[name] = getattr(before, name) if before is not None else free_port(taken)
-    return Endpoints(
-        **fixed,
-        clickhouse_database=settings.clickhouse_database,
-        region="" if before is None else before.region,
-        peers={} if before is None else before.peers,
-        more_tritons=_more_tritons(settings, before, frozenset(fixed.values())),
-    )
-
-
-def _more_tritons(
-    settings: LocalSettings, before: Endpoints | None, taken: frozenset[int]
-) -> tuple[TritonPorts, ...]:
-    """Those beside the first: where its port is a free one, so are theirs."""
-    kept = () if before is None else before.more_tritons
-    found = []
-    for number in range(1, settings.triton_replicas):
-        chosen = []
-        for place, first in enumerate(
-            (settings.triton_http_port, settings.triton_grpc_port, settings.triton_metrics_port)
-        ):
-            port = first + number * _APART if first else 0
-            if not port and number <= len(kept):
-                port = msgspec.structs.astuple(kept[number - 1])[place]
-            chosen.append(port or free_port(taken))
-            taken |= {chosen[-1]}
-        found.append(TritonPorts(*chosen))
-    return tuple(found)
-
-
-def _tritons_too_many(settings: LocalSettings) -> list[str]:
+def _too_many(settings: LocalSettings) -> list[str]:
     """Processes of a former `up` that wanted more of them."""
-    wanted = {"triton", *(f"triton-{n}" for n in range(2, settings.triton_replicas + 1))}
+    wanted = {
+        f"{kind}-{number}"
+        for kind, replicas in _REPLICAS.items()
+        for number in range(2, getattr(settings, replicas) + 1)
+    }
     names = (state.name for state in supervisor.states(settings.place.run))
-    return [n for n in names if n.startswith("triton") and n not in wanted]
+    return [n for n in names if n.rpartition("-")[0] in _REPLICAS and n not in wanted]
 
 
 def _times(settings: LocalSettings) -> dict[str, float]:
@@ -225,16 +192,16 @@ def _servers(settings: LocalSettings, chosen: Endpoints) -> Iterator[Server]:
             ports.http, ports.grpc, ports.metrics, memory_mb, **times, name=name
         )
         yield triton.server(home, described)
-    yield clickhouse.server(
-        home,
-        clickhouse.ClickHouse(
-            chosen.clickhouse_port,
-            chosen.clickhouse_http_port,
+    for name, clickhouse_ports in chosen.all_clickhouses.items():
+        wanted = clickhouse.ClickHouse(
+            clickhouse_ports.native,
+            clickhouse_ports.http,
             settings.clickhouse_memory_mb,
             chosen.clickhouse_database,
             **times,
-        ),
-    )
+            name=name,
+        )
+        yield clickhouse.server(home, wanted)
     yield prometheus.server(
         home,
         prometheus.Prometheus(

@@ -58,6 +58,13 @@ class LocalSettings(BaseSettings):
     )
     clickhouse_port: int = _port(9000, "ClickHouse, native protocol")
     clickhouse_http_port: int = _port(8123, "ClickHouse, HTTP: what Grafana uses")
+    clickhouse_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="ClickHouses, each with the whole archive and an archive worker that fills it;"
+        " the ports of each further one are 10 higher",
+    )
     prometheus_port: int = _port(9090, "Prometheus")
     mirror_port: int = _port(8083, "MirrorMaker, where several regions run here")
 

@@ -179,8 +179,31 @@ class Stage(Protocol):
         """The slot belongs to somebody else now; drop what is held for it."""
 
 
+class Sink(Protocol):
+    """Where the effects of a stage are that commits offsets: a position counts for the place that
+    has the effects of what lies before it, and for no other. A commit carries its `id`.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    def has(self, id_: str) -> bool:
+        """Whether the effects before a position are here that was committed with this id."""
+
+
+class Anywhere:
+    """Effects that outlive every server of ours, such as records in Kafka."""
+
+    id = ""
+
+    def has(self, id_: str) -> bool:  # noqa: ARG002
+        return True
+
+
 class Stateless:
     """What a stage promises that holds nothing for a slot; the rest is its own."""
+
+    sink: Sink = Anywhere()
 
     def open(self, slot: Slot, store: Store | None) -> None:
         """Nothing is held for a slot."""

@@ -52,6 +52,12 @@ class DiskError(LaneError):
     exit_code = 16
 
 
+class OtherDiskError(LaneError):
+    """ClickHouse has another disk than the one whose rows the positions tell of."""
+
+    exit_code = 17
+
+
 SENTENCES = {
     1: "it ended with an error before it could say more; its log has the traceback",
     2: "a setting is wrong",
@@ -62,6 +68,7 @@ SENTENCES = {
     StageError.exit_code: "a stage raised: a bug, or a server that refused the data itself",
     StateError.exit_code: "states it cannot read, or input that is gone before it was folded",
     DiskError.exit_code: "its state's disk is full, damaged, or another worker's",
+    OtherDiskError.exit_code: "ClickHouse has another disk, which a start fills from the topics",
 }
 """What each exit code of a worker says to a person; the message of the error itself is in its log,
 behind CRITICAL.

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams.lane import positions
 from streams.lane.checkpoint import Left, Opened
-from streams.lane.contract import Offsets, Outcome, Slot
+from streams.lane.contract import Anywhere, Offsets, Outcome, Sink, Slot
 from streams.lane.errors import DeadlineError, LaneError
 from streams.lane.writing import Forward, until
 from streams.settings import Settings
@@ -20,20 +20,28 @@ log = logging.getLogger(__name__)
 
 class OffsetCheckpoint:
     """Effects first, then the group's offset. A crash between repeats the batch, so every effect
-    must be harmless when repeated: rows keyed by their own id, dead letters.
+    must be harmless when repeated: rows keyed by their own id, dead letters. An offset says which
+    sink has the effects before it, and for any other one it does not count.
     """
 
     transactional = False
 
-    def __init__(self, settings: Settings, group: str) -> None:
+    def __init__(self, settings: Settings, group: str, sink: Sink | None = None) -> None:
         self._settings = settings
         self._group = group
+        self._sink = sink or Anywhere()
         self._forward = Forward(settings)
         self.commit_offsets: Callable[[list[TopicPartition]], Future[list[TopicPartition]]]
         """The group member's, set when the lane starts."""
 
     def open(self, slot: Slot, feeds: Sequence[str], left: Left) -> Opened:  # noqa: ARG002
-        found = positions.committed(self._settings, self._group, slot.partition, feeds)
+        said = positions.committed(self._settings, self._group, slot.partition, feeds)
+        found: dict[str, int | None] = dict.fromkeys(feeds)
+        for topic, committed in said.items():
+            if self._sink.has(committed.sink):
+                found[topic] = committed.offset
+            else:
+                log.warning("%s of %s is read from its start: the rows are lost", topic, slot)
         return Opened(found, found)
 
     def commit(self, slot: Slot, behind: Offsets, outcome: Outcome) -> None:
@@ -43,7 +51,8 @@ class OffsetCheckpoint:
         """
         deadline = time.monotonic() + self._settings.commit_deadline_ms / 1000
         self._forward((*outcome.forward, *outcome.produce), deadline)  # 1
-        offsets = [TopicPartition(topic, slot.partition, at) for topic, at in behind.items()]
+        sink = self._sink.id
+        offsets = [TopicPartition(topic, slot.partition, at, sink) for topic, at in behind.items()]
         try:
             until(deadline, f"offsets of {slot}", partial(self._commit_offsets, offsets))  # 2
         except KafkaException as raised:

@@ -5,6 +5,7 @@ offsets are not used: they expire.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 from confluent_kafka import (
@@ -30,10 +31,17 @@ def topic_ids(settings: Settings, topics: Sequence[str]) -> dict[str, str]:
     return {name: str(future.result().topic_id) for name, future in described.items()}
 
 
+class Committed(NamedTuple):
+    """By a group; `sink` has the effects of all before `offset`."""
+
+    offset: int
+    sink: str
+
+
 def committed(
     settings: Settings, group: str, partition: int, topics: Sequence[str]
-) -> dict[str, int | None]:
-    """What a group has committed of a partition of each topic; None: nothing yet.
+) -> dict[str, Committed]:
+    """What a group has committed of a partition of each topic; without those of which nothing yet.
 
     Asked as an administrator: a member's own `committed` can wait for ever in a rebalance.
     """
@@ -45,7 +53,9 @@ def committed(
         request_timeout=_TIMEOUT_S,
     )[group].result()
     return {
-        part.topic: part.offset if part.offset >= 0 else None for part in answer.topic_partitions
+        part.topic: Committed(part.offset, part.metadata or "")
+        for part in answer.topic_partitions
+        if part.offset >= 0
     }
 
 

@@ -17,6 +17,7 @@ from schemas.codec import encode
 from schemas.control import Ownership, PastEpoch
 from schemas.recommendations import AnswerHeaders, Cause
 from streams.region.valid import valid
+from streams.stages.archive.disk import ID_SQL
 from streams.stages.archive.rows import rows_of
 from streams.stages.archive.tables import TABLES, columns
 from tests.streams import archive_records as records
@@ -94,6 +95,17 @@ class ArchiveContract:
         assert statement > len(TABLES)
         assert described(empty.execute) == whole
         assert migrate.apply(empty.execute) == []
+
+    def test_each_disk_has_an_id_of_its_own_and_keeps_it(
+        self, database: Database, other_empty: Database
+    ) -> None:
+        ((mine,),) = database.execute(ID_SQL)
+        assert len(str(mine)) == 36
+        for statement in files.migrations()[-1].statements:
+            database.execute(statement)
+        assert database.execute(ID_SQL)[0][0] == mine
+        migrate.apply(other_empty.execute)
+        assert other_empty.execute(ID_SQL)[0][0] != mine
 
     def test_a_file_changed_after_it_was_applied_is_refused(self, database: Database) -> None:
         first = files.migrations()[0]

@@ -138,6 +138,7 @@ def test_status_of_nothing_tells_that_nothing_runs(tmp_path: Path) -> None:
             "epoch": None,
             "mirror": None,
             "clickhouse": found["clickhouse"],
+            "clickhouses": [{"url": "127.0.0.1:1", "ready": False, "behind": None}],
             "prometheus": found["prometheus"],
             "supervisor": None,
         }

@@ -35,6 +35,7 @@ class TestOnCurrentClickHouse(ArchiveContract):
             "0002_current_servers.sql",
             "0003_views.sql",
             "0004_valid.sql",
+            "0005_disk.sql",
         ]
 
     def test_rows_expire_and_words_are_stored_once(self, empty) -> None:
@@ -45,7 +46,12 @@ class TestOnCurrentClickHouse(ArchiveContract):
 
     def test_an_upgraded_server_gets_what_it_could_not_take_before(self, empty) -> None:
         old = _says(empty.execute, "18.16.1")
-        assert migrate.apply(old) == ["0001_tables.sql", "0003_views.sql", "0004_valid.sql"]
+        assert migrate.apply(old) == [
+            "0001_tables.sql",
+            "0003_views.sql",
+            "0004_valid.sql",
+            "0005_disk.sql",
+        ]
         empty.archive([])
         assert migrate.apply(empty.execute) == ["0002_current_servers.sql"]
 

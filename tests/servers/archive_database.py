@@ -38,7 +38,7 @@ class OnServer:
     def target(self, *, with_disk: bool) -> AbstractContextManager[Target]:
         """As a backup sees it."""
         disk = self._server.home.data / "clickhouse"
-        return connected(self.settings, disk if with_disk else None)
+        return connected(self.settings, self._server.address, disk if with_disk else None)
 
     def archive(self, batch: Sequence[FakeRecord], region: str = "east") -> None:
         for block in blocks(batch, region):

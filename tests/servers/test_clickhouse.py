@@ -25,6 +25,7 @@ class TestOnDebiansClickHouse(ArchiveContract):
             "0001_tables.sql",
             "0003_views.sql",
             "0004_valid.sql",
+            "0005_disk.sql",
         ]
 
 

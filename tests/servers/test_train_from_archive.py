@@ -23,7 +23,7 @@ def database(clickhouse) -> Iterator[OnServer]:
 
 def settings(database: OnServer) -> dict[str, str]:
     given = {
-        "TIDEMILL_CLICKHOUSE": database.settings.clickhouse,
+        "TIDEMILL_CLICKHOUSE": ",".join(database.settings.clickhouse),
         "TIDEMILL_CLICKHOUSE_DATABASE": database.name,
     }
     return NOWHERE | given

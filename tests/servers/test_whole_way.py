@@ -73,7 +73,7 @@ def shop(
             "kafka": bootstrap,
             "partitions": PARTITIONS,
             "triton": triton.grpc_url,
-            "clickhouse": database.settings.clickhouse,
+            "clickhouse": ",".join(database.settings.clickhouse),
             "clickhouse_database": database.name,
             # Two busy cores: what is tested here is the way, not the speed.
             "score_deadline_ms": 4000,

@@ -39,6 +39,14 @@ class Brought:
     here: int = 0
     erased: int = 0
 
+    def __add__(self, other: "Brought") -> "Brought":
+        return Brought(
+            self.read + other.read,
+            self.sent + other.sent,
+            self.here + other.here,
+            self.erased + other.erased,
+        )
+
     def sentence(self) -> str:
         return (
             f"{self.read} rows of the archive, {self.here} were here already, {self.erased} are of"

@@ -60,7 +60,7 @@ class Target(NamedTuple):
 
 
 class NativeServer:
-    """The server that the settings name."""
+    """A real one."""
 
     def __init__(self, connect: Callable[[], Client], address: str, database: str) -> None:
         self._connect, self._client = connect, connect()
@@ -100,9 +100,9 @@ class NativeServer:
 
 
 @contextmanager
-def connected(settings: Settings, disk: Path | None = None) -> Iterator[Target]:
+def connected(settings: Settings, address: str, disk: Path | None = None) -> Iterator[Target]:
     """Raises ArchiveError where it does not answer."""
-    host, _, port = settings.clickhouse.rpartition(":")
+    host, _, port = address.rpartition(":")
     connect = partial(
         Client,
         host,
@@ -115,7 +115,7 @@ def connected(settings: Settings, disk: Path | None = None) -> Iterator[Target]:
         client_name="tidemill-backup",
         settings={"strings_as_bytes": True},
     )
-    server = NativeServer(connect, settings.clickhouse, settings.clickhouse_database)
+    server = NativeServer(connect, address, settings.clickhouse_database)
     try:
         yield Target(server, disk)
     finally:

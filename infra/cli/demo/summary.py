@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from infra import archive
+from infra import archive, replicas
 from infra.cli.demo.measure import PLACES, Figures
 from infra.cli.printing import tell
 from infra.replay import Pace
@@ -36,7 +36,8 @@ def table(settings: Settings, found: Figures, events: int, asks: int, pace: Pace
         "for the same people at the same moments",
     )
     shown.add_row("fallback share", f"{found.fallback_share:.1%}", "of those recommendations")
-    rows = ", ".join(f"{name} {count}" for name, count in archive.rows(settings).items())
+    counts = archive.rows(settings, replicas.to_read(settings))
+    rows = ", ".join(f"{name} {count}" for name, count in counts.items())
     shown.add_row("rows in ClickHouse", rows, "all runs together")
     return shown
 

@@ -9,13 +9,14 @@ take however often it is sent.
 import contextlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from clickhouse_driver import Client
 from clickhouse_driver import errors as clickhouse
 
 from streams.lane.errors import StageError
 from streams.settings import Settings
+from streams.stages.archive.disk import ID_SQL, Disk
 from streams.stages.archive.rows import Block
 from streams.stages.archive.tables import TABLES, Row, columns
 
@@ -68,12 +69,28 @@ class Inserts:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        host, _, port = settings.clickhouse.rpartition(":")
+        address = settings.filled_clickhouse
+        host, _, port = address.rpartition(":")
         self._host, self._port = host, int(port)
         self._thread = threading.local()
+        self.disk = Disk(address)
+
+    def look(self) -> None:
+        """At whose disk it is. Raises AwayError, OtherDiskError."""
+        try:
+            with self._told():
+                ((found,),) = self._client().execute(ID_SQL)
+        except _RefusedError as refused:
+            raise AwayError("refused", str(refused)) from refused
+        if not found:
+            raise AwayError("no id", "its disk has no id; `tidemill up` makes what the tables lack")
+        self.disk.found(str(found))
 
     def insert(self, block: Block) -> None:
-        """Send a block and wait until the server has it. Raises AwayError and StageError."""
+        """Send a block and wait until the server has it. Raises AwayError, StageError and
+        OtherDiskError.
+        """
+        self.look()
         try:
             self._send(block.kind, block.rows)
         except _RefusedError:
@@ -99,8 +116,13 @@ class Inserts:
 
     def _send(self, kind: type[Row], rows: Sequence[Row]) -> None:
         insert = f"INSERT INTO {TABLES[kind]} ({', '.join(columns(kind))}) VALUES"
-        try:
+        with self._told():
             self._client().execute(insert, list(zip(*rows, strict=True)), columnar=True)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except clickhouse.ServerException as error:
             self._drop_connection()
             if error.code in _PASSING and _TOO_MANY_DAYS not in str(error):

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from streams import metrics
 from streams.lane.contract import Batch, Offsets, Outcome, Slot, StageWait, Stateless
@@ -34,10 +35,13 @@ class Archive(Stateless):
         self._settings = settings
         self._inserts = Inserts(settings)
         self._pool = ThreadPoolExecutor(_THREADS, "archive")
-        self._outage = _Outage(settings.clickhouse)
+        self._outage = _Outage(settings.filled_clickhouse)
+        self.sink = self._inserts.disk
 
     async def start(self) -> None:
-        """ClickHouse need not be there yet."""
+        """ClickHouse need not be there yet; where it is, its disk says which positions count."""
+        with suppress(AwayError):
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._inserts.look)
 
     async def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -53,7 +53,7 @@ def _events(two: Two, region: Region) -> Events:
 
 def _ask(region: Region, sql: str) -> Sequence[tuple[str, ...]]:
     settings = region.settings
-    host, _, port = settings.clickhouse.rpartition(":")
+    host, _, port = settings.clickhouse[0].rpartition(":")
     with Client(host, int(port), database=settings.clickhouse_database) as client:
         rows: Sequence[tuple[str, ...]] = client.execute(sql)
         return rows

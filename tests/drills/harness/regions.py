@@ -141,7 +141,7 @@ def _region(
     clients = {
         # Nobody there in the short form: popular items answer, at once.
         "triton": ",".join(own.tritons) if full else "127.0.0.1:1",
-        "clickhouse": own.clickhouse,
+        "clickhouse": ",".join(own.clickhouses),
         "clickhouse_database": own.clickhouse_database,
         "session_timeout_ms": 3_000,
         "flush_s": 1.0,
@@ -162,7 +162,7 @@ def _furnish(made: Regions) -> None:
 def _tables(region: Region) -> None:
     settings: Settings = region.settings
     migrate(
-        settings.clickhouse,
+        settings.clickhouse[0],
         settings.clickhouse_user,
         settings.clickhouse_password.get_secret_value(),
         settings.clickhouse_database,
