@@ -8,6 +8,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from infra.grafana.expressions import largest, quantile, rate, total
 from infra.grafana.panels import lines, number, page, sql_lines, sql_table, stacked
+from infra.grafana.sources import archive_variable
 from infra.prometheus.config import WORKERS_JOB
 from streams import metrics
 
@@ -299,7 +300,8 @@ def _workers(board: dashboard.Dashboard) -> dashboard.Dashboard:
 
 def _archive(board: dashboard.Dashboard) -> dashboard.Dashboard:
     return (
-        board.with_row(dashboard.Row("From the archive"))
+        board.with_variable(archive_variable())
+        .with_row(dashboard.Row("From the archive"))
         .with_panel(
             sql_lines(
                 "Events a minute by kind",

@@ -1,16 +1,18 @@
-"""The two data sources of the dashboards, and a typed ClickHouse query for the builders.
+"""The data sources of the dashboards, and a typed ClickHouse query for the builders.
 
-The ids are those that provisioning/datasources/tidemill.yaml gives. Called by `panels`.
+Ids and names are those that provisioning/datasources/tidemill.yaml gives. Called by `panels`.
 """
 
 from typing import Self
 
-from grafana_foundation_sdk.builders import prometheus
+from grafana_foundation_sdk.builders import dashboard, prometheus
 from grafana_foundation_sdk.cog import builder, variants
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="tidemill-prometheus")
-CLICKHOUSE = DataSourceRef(type_val="grafana-clickhouse-datasource", uid="tidemill-clickhouse")
+ARCHIVE = "archive"
+"""The variable by which a dashboard says which of several ClickHouses it reads."""
+CLICKHOUSE = DataSourceRef(type_val="grafana-clickhouse-datasource", uid=f"${{{ARCHIVE}}}")
 
 _SERIES, _TABLE = ("timeseries", 0), ("table", 1)
 """How the plugin names the two shapes of a result: by a word since version 4, by a number before
@@ -54,6 +56,17 @@ class Sql(builder.Builder[SqlQuery]):  # type: ignore[misc]
 
     def build(self) -> SqlQuery:
         return self._query
+
+
+def archive_variable() -> dashboard.DatasourceVariable:
+    """A choice of Tidemill's ClickHouses: where one is away or behind, people take another."""
+    return (
+        dashboard.DatasourceVariable(ARCHIVE)
+        .label("Archive")
+        .description("Another ClickHouse has the same rows.")
+        .type(CLICKHOUSE.type_val)
+        .regex("/^Tidemill /")
+    )
 
 
 def promql(expression: str, legend: str = "") -> prometheus.Dataquery:

@@ -107,10 +107,21 @@ def test_targets_of_a_panel_have_ids_of_their_own() -> None:
 
 def test_the_provisioned_sources_are_those_of_the_panels() -> None:
     text = (PROVISIONING / "datasources" / "tidemill.yaml").read_text()
-    for source in (PROMETHEUS, CLICKHOUSE):
-        assert f"uid: {source.uid}\n    type: {source.type_val}\n" in text
+    second = (Path(build.__file__).parent / "second-clickhouse.yaml").read_text()
+    assert f"uid: {PROMETHEUS.uid}\n    type: {PROMETHEUS.type_val}\n" in text
     used = {query.datasource for query in QUERIES}
     assert used == {PROMETHEUS.type_val, CLICKHOUSE.type_val}
+    with_archive = [board for board in DASHBOARDS if CLICKHOUSE.uid in json.dumps(board)]
+    assert with_archive
+    for board in with_archive:
+        (variable,) = board["templating"]["list"]
+        assert CLICKHOUSE.uid == f"${{{variable['name']}}}"
+        assert (variable["type"], variable["query"]) == ("datasource", CLICKHOUSE.type_val)
+        for provisioned in (text, second):
+            (name,) = re.findall(
+                rf"- name: (.+)\n    uid: .+\n    type: {CLICKHOUSE.type_val}\n", provisioned
+            )
+            assert re.search(variable["regex"].strip("/"), name)
 
 
 def test_folded_rows_and_macros_are_read_too() -> None:

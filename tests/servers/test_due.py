@@ -1,21 +1,22 @@
 """Asks that nobody answered are found in the logs, and answered once, by whoever may."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 
 from infra import topics
 from infra.lag import behind
 from schemas.codec import encode
 from schemas.control import Ownership, PastEpoch
-from schemas.topics import REGION_OWNERSHIP, USER_EVENTS, mirrored_name
+from schemas.recommendations import AnswerHeaders
+from schemas.topics import RECOMMENDATIONS, REGION_OWNERSHIP, USER_EVENTS, mirrored_name
 from streams.lane.forwarding import FORWARDED_FROM, partition_of
 from streams.settings import Settings
 from streams.topology import RECOMMEND
 from tests.servers.conftest import PARTITIONS, RunningKafka
-from tests.servers.states import USERS, answers, ask, processed, send, stock
+from tests.servers.states import USERS, answers, ask, processed, put, send, stock
 from tests.servers.workers import Log, Worker, event, own, produce, until
 
 Start = Callable[..., Worker]
@@ -142,6 +143,57 @@ def test_who_takes_an_origin_over_forwards_its_misplaced_records(
     )
 
 
+@pytest.mark.parametrize("part", ["begin", "end"])
+def test_a_transaction_of_which_the_mirror_carried_only_a_part(
+    part: str, fresh_kafka: RunningKafka, start_worker: Start
+) -> None:
+    """The east answered everybody in one transaction a partition and died; of its slates only some
+    came to the west, which gives the others, and not these again.
+    """
+    shop = fresh_kafka.bootstrap
+    own(shop)
+    ask(shop, "a")
+    east = start_worker()
+    answered(shop, "a", 16)
+    east.stop()
+    asked, given = (
+        Log(shop, one.name).wait_for(len(USERS)) for one in (USER_EVENTS, RECOMMENDATIONS)
+    )
+    transactions = [
+        [record for record in given if record.partition() == number] for number in range(PARTITIONS)
+    ]
+    for slates in transactions:
+        assert len({_headers(one).answered_before_ms for one in slates}) == 1
+    crossed = [
+        one
+        for slates in transactions
+        for one in (slates[: len(slates) // 2] if part == "begin" else slates[-1:])
+    ]
+    fences: dict[int, int] = {}
+    for one in crossed:
+        number, cause = one.partition(), _headers(one).cause
+        fences[number] = max(fences.get(number, 0), cause.appended_at_ms)
+
+    topics.recreate(shop, PARTITIONS, "west", ("east",))
+    stock(shop)
+    _mirror(shop, asked)
+    _mirror(shop, crossed)
+    owned(shop, 33, "west", [PastEpoch(epoch=16, owner="east", fences=fences)])
+    start_worker(region="west", region_number=1, peers="east")
+    had = {_headers(one).cause.event_id for one in crossed}
+    wanted = {f"a-{user}" for user in USERS} - had
+    assert wanted
+    assert had
+    until("the others are answered", lambda: _causes(shop) >= wanted)
+    late = [(user, event(f"b-{user}", user, "request", item_id=None)) for user in USERS]
+    put(shop, mirrored_name("east", USER_EVENTS), late)
+    last = {f"b-{user}" for user in USERS}
+    until("so is what came at last", lambda: _causes(shop) >= last)
+    found = answers(shop)
+    assert sorted(one.cause.event_id for one, _ in found) == sorted(wanted | last)
+    assert {header.epoch for _, header in found} == {33}
+
+
 def test_an_epoch_that_ended_and_the_next_that_begins_while_the_worker_runs(
     shop: str, start_worker: Start
 ) -> None:
@@ -198,6 +250,25 @@ def test_many_due_asks_are_answered_oldest_first_beside_new_ones(
         times = [one.cause.appended_at_ms for one in found if one.read_from.partition == partition]
         assert times == sorted(times)
         assert times
+
+
+def _headers(record: Message) -> AnswerHeaders:
+    return AnswerHeaders.decode(record.headers() or [])
+
+
+def _causes(shop: str) -> set[str]:
+    return {one.cause.event_id for one, _ in answers(shop)}
+
+
+def _mirror(bootstrap: str, records: Sequence[Message]) -> None:
+    """The east's, as they would lie in the west."""
+    producer = Producer({"bootstrap.servers": bootstrap})
+    for one in records:
+        producer.produce(
+            f"east.{one.topic()}", one.value(), one.key(), one.partition(),
+            headers=one.headers(), timestamp=one.timestamp()[1],
+        )  # fmt: skip
+    assert producer.flush(30) == 0
 
 
 def _misplace(bootstrap: str, topic: str, event_id: str, partition: int) -> None:
