@@ -1,19 +1,10 @@
 """ClickHouse is away for long, archive workers die, and every view counts each record once."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
-from clickhouse_driver import Client
-from clickhouse_driver.errors import Error
-
-from infra.clickhouse import migrate
-from infra.local import clickhouse, ports, supervisor
-from infra.local.home import Home
-from infra.local.supervisor import Server
 from tests.drills.check.archive import Wanted, check_archive
 from tests.drills.check.findings import Report, report
+from tests.drills.harness.clickhouse import own_clickhouse
 from tests.drills.harness.load import Mixture
 from tests.drills.harness.scene import Ground
 from tests.drills.harness.waiting import until
@@ -30,7 +21,7 @@ def run(
     bound_mb: float = 400.0,
 ) -> Report:
     """`bound_mb` is for an archive worker, however much waits in the topics."""
-    with ground.scene() as scene, _clickhouse(ground) as server:
+    with ground.scene() as scene, own_clickhouse(ground) as server:
         load = scene.load(rate, Mixture(users=users))
         scene.crew(1)
         archive = scene.crew(
@@ -55,52 +46,3 @@ def run(
             findings.add("memory beyond its bound", f"{archive.peak_mb:.0f} MB of {bound_mb:.0f}")
         figures = {"away_s": away_s, "events": load.sent, "peak_mb": round(archive.peak_mb)}
         return report("archives", findings, figures)
-
-
-@dataclass
-class _ClickHouse:
-    home: Home
-    described: clickhouse.ClickHouse
-    server: Server
-
-    @property
-    def address(self) -> str:
-        return self.described.address
-
-    @property
-    def database(self) -> str:
-        return self.described.database
-
-    def start(self) -> None:
-        supervisor.start(self.home, [self.server])
-
-    def stop(self) -> None:
-        supervisor.stop(self.home.run, [self.server.name])
-
-    def execute(self, sql: str) -> Sequence[Sequence[object]]:
-        with Client(ports.HOST, self.described.port, database=self.database) as client:
-            found: Sequence[Sequence[object]] = client.execute(sql)
-            return found
-
-    def rows(self) -> int:
-        """0 while it does not answer."""
-        with suppress(Error, OSError, EOFError):
-            ((count,),) = self.execute("SELECT count() FROM user_events")
-            assert isinstance(count, int)
-            return count
-        return 0
-
-
-@contextmanager
-def _clickhouse(ground: Ground) -> Iterator[_ClickHouse]:
-    """An empty one, of this drill alone."""
-    port = ports.free_port()
-    described = clickhouse.ClickHouse(port, ports.free_port(frozenset((port,))))
-    home = Home(ground.home.root / f"clickhouse-{ground.scenes}", ground.home.tools)
-    made = _ClickHouse(home, described, clickhouse.server(home, described))
-    made.start()
-    try:
-        migrate.apply(made.execute)
-        yield made
-    finally:
-        made.stop()

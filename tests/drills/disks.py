@@ -1,15 +1,9 @@
 """Disks that fail: full while the worker writes, and with damage in the files of the store.
 
-Full: as root a small tmpfs is mounted for the state; otherwise no file may grow past a limit, which
-a worker meets as another error of the same writes. The figures say which it was.
+The figures say how it was made full (harness/small_disk.py).
 """
 
-import os
 import random
-import resource
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streams.lane.errors import DiskError
@@ -17,11 +11,13 @@ from tests.drills.check.findings import Findings, Report, report
 from tests.drills.harness.crew import PASSING, Crew, Member
 from tests.drills.harness.load import Mixture
 from tests.drills.harness.scene import Ground, Scene
+from tests.drills.harness.small_disk import small_disk
 from tests.drills.harness.waiting import until
 
 SHORT = {"rate": 300.0, "users": 1_000, "damages": ("manifest",)}
-_MB = 1024 * 1024
 _SMALL_MB = 6
+_LEFT_BYTES = 1024 * 1024
+"""Enough to open the stores, and not for long."""
 _DAMAGES = ("tables", "manifest", "current", "log", "all")
 _SAID = "is made anew from the changelog"
 
@@ -55,9 +51,7 @@ def run(
 def _fill(scene: Scene, crew: Crew, *, mount: bool) -> dict[str, object]:
     """A worker whose disk is full says so and ends, again and again; with room it goes on."""
     folder = scene.folder / "state" / "small"
-    folder.mkdir(parents=True)
-    with _small(folder, mount=mount) as how:
-        _take(folder)
+    with small_disk(folder, _SMALL_MB, mount=mount) as disk, disk.full(_LEFT_BYTES):
         crew.leave(*crew.living())
         (worker,) = crew.add(1, state_dir=folder / "disk")
         until("it says that its disk is full", lambda: _ended(crew, worker), 300.0)
@@ -69,41 +63,13 @@ def _fill(scene: Scene, crew: Crew, *, mount: bool) -> dict[str, object]:
     crew.start(worker)
     scene.progress.wait_for_every_partition()
     assert crew.leave(worker) == [0]
-    return {"how": how, "said": said.replace(str(folder), "DISK")}
-
-
-def _take(folder: Path) -> None:
-    """Somebody else's file: what is left suffices to open the stores, and not for long."""
-    with (folder / "taken").open("wb") as taken, suppress(OSError):
-        taken.write(bytes((_SMALL_MB - 1) * _MB))
+    return {"how": disk.how, "said": said.replace(str(folder), "DISK")}
 
 
 def _ended(crew: Crew, worker: Member) -> bool:
     codes = [code for name, code, _ in crew.exits if name == worker.name]
     assert set(codes) <= {DiskError.exit_code}, crew.exits
     return bool(codes)
-
-
-@contextmanager
-def _small(folder: Path, *, mount: bool) -> Iterator[str]:
-    """A disk of a few megabytes in `folder`, half of it taken."""
-    mounted = False
-    if mount and os.geteuid() == 0:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL_MB}m", "tmpfs", str(folder)]
-        mounted = subprocess.run(command, check=False, capture_output=True).returncode == 0
-    if mounted:
-        try:
-            yield f"a tmpfs of {_SMALL_MB} MB"
-        finally:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
-        return
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # Workers inherit it, with their logs: these stay small.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MB // 4, before[1]))
-    try:
-        yield "RLIMIT_FSIZE, for want of a right to mount"
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def _damage(scene: Scene, crew: Crew, worker: Member, what: str) -> int:

@@ -40,6 +40,7 @@ ABOUT = {
     "inputs": "aborted transactions, poison, huge records, a topic made again",
     "partitions": "64 partitions on one worker",
     "disks": "a full disk, and damage in the files of the store",
+    "backups": "an erased user in an old backup, a byte that flipped, full disks; under load",
     "memory": "a million users with memory for a fraction of them",
     "archives": "ClickHouse away for ten minutes",
     "rebalance": "how long partitions are silent when workers come and go",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.drills.harness.scene import Ground
 
-SHORT = ("kills", "deaths", "zombies", "brokers", "inputs", "disks", "archives")
+SHORT = ("kills", "deaths", "zombies", "brokers", "inputs", "disks", "archives", "backups")
 
 
 @pytest.mark.parametrize("name", SHORT)
