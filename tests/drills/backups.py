@@ -1,8 +1,8 @@
-"""Backups made and brought back under load by the real commands, and what can be wrong with them: an
-old one knows a user who was erased since, one has a byte that flipped, and a disk is full, where the
-backup goes, where states are sorted on the way, and where releases come back to. Workers go on
-meanwhile, and nobody's answer is lost or given twice.
+"""Backups made and brought back under load by the real commands, and what can be wrong with them.
 
+An old one knows a user who was erased since, one has a byte that flipped, and a disk is full: where
+the backup goes, where states are sorted on the way, where releases come back to. Workers go on
+meanwhile, and nobody's answer is lost or given twice.
 How a disk was made full, the figures say (harness/small_disk.py).
 """
 
