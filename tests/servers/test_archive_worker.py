@@ -8,6 +8,7 @@ import pytest
 
 from infra.clickhouse import migrate
 from schemas.topics import EXPERIMENTS, USER_EVENTS
+from streams.lane.errors import OtherDiskError
 from tests.servers.archive_database import OnServer, a_database
 from tests.servers.conftest import PARTITIONS, REGION
 from tests.servers.workers import Worker, event, produce, until
@@ -98,3 +99,24 @@ def test_a_worker_that_waits_for_clickhouse_can_be_stopped(
         clickhouse.start()
     worker.start()
     until("every row", holds(database, 100))
+
+
+def test_a_disk_made_anew_is_filled_from_the_start_of_the_topics(
+    fresh_kafka, clickhouse, database, worker
+) -> None:
+    """The group's offsets outlived the rows: they are of another disk."""
+    click(fresh_kafka.bootstrap, 0, 1_000)
+    until("the first thousand rows", holds(database, 1_000))
+    database.execute(f"DROP DATABASE {database.name}")
+    migrate.migrate(clickhouse.address, "default", "", database.name)
+    click(fresh_kafka.bootstrap, 1_000, 100)
+    assert worker.wait() == OtherDiskError.exit_code
+    assert "has another disk" in worker.log.read_text()
+    worker.start()
+    until("every row", holds(database, 1_100))
+    worker.kill()
+    worker.start()
+    click(fresh_kafka.bootstrap, 1_100, 100)
+    until("what came behind", holds(database, 1_200))
+    told = worker.log.read_bytes()[worker.log_start :]
+    assert b"is read from its start" not in told
