@@ -8,6 +8,7 @@ workers tells; where Kafka does not, whoever answers is taken. Read only; called
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import msgspec
 from confluent_kafka import KafkaException
@@ -25,7 +26,9 @@ the workers that fill it.
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True):
-    """`behind`: records that its workers have still to write; None where nobody can tell."""
+    """`behind`: of several, the records that its workers have still to write; None where nobody can
+    tell.
+    """
 
     url: str
     ready: bool
@@ -35,17 +38,15 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 def replicas(settings: Settings) -> list[Replica]:
     """In the order of the settings, all asked at once."""
     numbers = range(1, len(settings.clickhouse) + 1)
-    asks_kafka = broker.is_there(settings)
+    asks_kafka = len(numbers) > 1 and broker.is_there(settings)
 
     def ask(number: int) -> Replica:
         address = settings.clickhouse[number - 1]
         disk = archive.disk(settings, address)
         behind = None
         if asks_kafka and disk is not None:
-            try:
+            with suppress(BrokerError, KafkaException, LaneError):
                 behind = lag.behind_of(ARCHIVE, settings, number, disk)
-            except (BrokerError, KafkaException, LaneError):
-                behind = None
         return Replica(url=address, ready=disk is not None, behind=behind)
 
     with ThreadPoolExecutor(max_workers=len(numbers)) as pool:
