@@ -168,11 +168,21 @@ def _triton(home: Home, name: str) -> RunningTriton:
 @pytest.fixture(scope="session")
 def clickhouse(servers_home: Home) -> RunningClickHouse:
     """ClickHouse with an empty database; a test makes one of its own or drops what it made."""
+    return _clickhouse(servers_home, "clickhouse")
+
+
+@pytest.fixture(scope="session")
+def second_clickhouse(servers_home: Home) -> RunningClickHouse:
+    """Another one beside it, that knows nothing of the first; a test may throw its disk away."""
+    return _clickhouse(servers_home, "clickhouse-2")
+
+
+def _clickhouse(home: Home, name: str) -> RunningClickHouse:
     port, http_port = _ports(2)
-    description = clickhouse_server.ClickHouse(port, http_port)
+    description = clickhouse_server.ClickHouse(port, http_port, name=name)
     running = RunningClickHouse(
-        servers_home,
-        clickhouse_server.server(servers_home, description),
+        home,
+        clickhouse_server.server(home, description),
         description.address,
         ports.HOST,
         port,

@@ -138,6 +138,25 @@ def test_the_number_and_the_settings_of_workers_change_while_they_run(
     assert not list(records.marked(home / "run"))
 
 
+def test_two_clickhouses_are_filled_each_by_a_worker_of_its_own(
+    home: Path, given: dict[str, str]
+) -> None:
+    def found() -> tuple[set[str], list[bool]]:
+        (region,) = document(home, "status", **given)["regions"].values()
+        workers = {worker["name"] for worker in region["workers"] if worker["ready"]}
+        return workers, [one["ready"] for one in region["clickhouses"]]
+
+    text = done(home, "up", **given, TIDEMILL_CLICKHOUSE_REPLICAS="2")
+    assert "clickhouse-2: 0001_tables.sql" in text
+    assert text.count("(database tidemill)") == 2
+    both = {"recommend-1", "archive", "archive-2", "catalogue"}
+    until("both are filled", lambda: found() == (both, [True, True]))
+    done(home, "up", **given)
+    assert found() == (both - {"archive-2"}, [True])
+    left = {state.name for state in supervisor.states(home / "run") if state.running}
+    assert "clickhouse-2" not in left
+
+
 def canary_promotion_and_rollback(
     home: Path, data: tuple[str, ...], given: dict[str, str], scored_by: Callable[[], str | None]
 ) -> None:

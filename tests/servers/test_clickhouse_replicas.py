@@ -1,160 +1,196 @@
-"""Two ClickHouses with the whole archive each, as `tidemill up` starts them: one dies under load,
-the other goes on and is read, and the dead one returns to the same rows, from an empty disk too.
+"""Two ClickHouses with the whole archive each: one dies under load, the other goes on and is read,
+and the dead one returns to the same rows, from an empty disk too.
 """
 
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from clickhouse_driver import Client
 
-from infra.local import supervisor
-from infra.local.supervisor import records
-from schemas.topics import ITEM_UPDATES, USER_EVENTS
+from infra.clickhouse.migrate import migrate
+from schemas.topics import USER_EVENTS
+from streams.lane.errors import OtherDiskError
 from streams.stages.archive.tables import TABLES
-from tests.infra.command import document, done
-from tests.servers.bringing_up import PORTS
-from tests.servers.states import put
-from tests.servers.workers import event, item, until
+from tests.infra.command import NOWHERE, document, done
+from tests.servers.conftest import PARTITIONS, RunningClickHouse, RunningKafka
+from tests.servers.states import put, stock
+from tests.servers.workers import Worker, event, own, until
 
-USERS, ITEMS, TOGETHER = 40, 12, 20
+DATABASE = "replicas"
+USERS, ITEMS, TOGETHER = 40, 12, 10
+_APART_S = 0.2
+"""Some fifty events a second: what dies, not how much it carries, is the matter."""
+_LONG_S = 300.0
+"""Whole topics are read and written again, on slow, shared cores."""
 TRAIN = ("train", "--from", "clickhouse", "--no-evaluate")
 Rows = list[tuple[object, ...]]
+Start = Callable[..., Worker]
 
 
 @dataclass
 class Place:
-    """The machine of the test. `sent`: events that Kafka has."""
+    """`servers` in the order of TIDEMILL_CLICKHOUSE, each with the worker that fills it. `sent`:
+    events that Kafka has.
+    """
 
+    bootstrap: str
     home: Path
-    given: dict[str, str]
+    servers: Sequence[RunningClickHouse]
+    workers: list[Worker] = field(default_factory=list)
     sent: int = 0
+    ended: list[int] = field(default_factory=list)
+    """How workers ended by themselves."""
     stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def addresses(self) -> str:
+        return ",".join(server.address for server in self.servers)
+
+    @property
+    def given(self) -> dict[str, str]:
+        mine = {
+            "TIDEMILL_KAFKA": self.bootstrap,
+            "TIDEMILL_PARTITIONS": str(PARTITIONS),
+            "TIDEMILL_CLICKHOUSE": self.addresses,
+            "TIDEMILL_CLICKHOUSE_DATABASE": DATABASE,
+        }
+        return NOWHERE | mine
 
     def document(self, *arguments: str) -> Any:
         return document(self.home, *arguments, **self.given)
 
-    def up(self) -> str:
-        return done(self.home, "up", **self.given)
-
     def region(self) -> Any:
         return self.document("status")["regions"]["east"]
 
-    def rows(self, address: str, sql: str) -> Rows:
-        host, _, port = address.rpartition(":")
-        with Client(host, int(port), database="tidemill") as client:
+    def make_tables(self) -> None:
+        for server in self.servers:
+            migrate(server.address, "default", "", DATABASE)
+
+    def rows(self, server: RunningClickHouse, sql: str) -> Rows:
+        with Client(server.host, server.port, database=DATABASE) as client:
             found: Rows = client.execute(sql)
             return found
 
-    def events(self, address: str) -> int:
-        ((count,),) = self.rows(address, "SELECT count() FROM user_events FINAL")
+    def events(self, server: RunningClickHouse) -> int:
+        ((count,),) = self.rows(server, "SELECT count() FROM user_events FINAL")
         assert isinstance(count, int)
         return count
 
-    def everything(self, address: str) -> dict[str, list[str]]:
+    def everything(self, server: RunningClickHouse) -> dict[str, list[str]]:
         """Every row of every table and view of the archive, in an order of its own."""
-        views = [
-            str(name)
-            for (name,) in self.rows(
-                address, "SELECT name FROM system.tables WHERE database = 'tidemill'"
-                " AND engine = 'View'",
-            )
-        ]  # fmt: skip
-        assert len(views) >= 6
-        asked = {view: f"SELECT * FROM {view}" for view in views}
+        named = self.rows(
+            server,
+            f"SELECT name FROM system.tables WHERE database = '{DATABASE}' AND engine = 'View'",
+        )
+        assert len(named) >= 6
+        asked = {str(view): f"SELECT * FROM {view}" for (view,) in named}
         asked |= {table: f"SELECT * FROM {table} FINAL" for table in TABLES.values()}
-        return {name: sorted(map(str, self.rows(address, sql))) for name, sql in asked.items()}
+        return {name: sorted(map(str, self.rows(server, sql))) for name, sql in asked.items()}
 
-    def people(self, bootstrap: str) -> None:
+    def people(self) -> None:
         """They click until the test has seen enough."""
-        while not self.stopping.is_set():
+        while not self.stopping.wait(_APART_S):
             numbers = range(self.sent, self.sent + TOGETHER)
-            put(bootstrap, USER_EVENTS.name, [_click(number) for number in numbers])
+            put(self.bootstrap, USER_EVENTS.name, [_click(number) for number in numbers])
             self.sent += TOGETHER
 
-    def kill(self, name: str) -> None:
-        record = records.read(self.home / "run", name)
-        process = record.process() if record else None
-        assert process is not None
-        family = [process, *process.children(recursive=True)]
-        for member in family:
-            member.kill()
-        psutil.wait_procs(family, timeout=30)
+    def until(self, what: str, condition: Callable[[], Any]) -> None:
+        """While workers are kept up, as their supervisor does."""
+
+        def looked() -> Any:
+            for worker in self.workers:
+                assert worker.process is not None
+                if (code := worker.process.poll()) is not None:
+                    self.ended.append(code)
+                    worker.start()
+            return condition()
+
+        until(what, looked, _LONG_S)
 
 
 def _click(number: int) -> tuple[str, bytes]:
     user = f"user-{number % USERS}"
-    item_id = f"item-{(number // USERS + number) % ITEMS}"
+    item_id = f"i{(number // USERS + number) % ITEMS}"
     return user, event(f"event-{number}", user, item_id=item_id)
 
 
 @pytest.fixture
-def place(tmp_path: Path, tools: Path) -> Iterator[Place]:
-    ports = {f"TIDEMILL_{name}_PORT": "0" for name in PORTS}
-    more = {"TIDEMILL_TOOLS": str(tools), "TIDEMILL_CLICKHOUSE_REPLICAS": "2"}
-    made = Place(tmp_path / "home", ports | more)
+def place(
+    fresh_kafka: RunningKafka,
+    second_clickhouse: RunningClickHouse,
+    clickhouse: RunningClickHouse,
+    start_worker: Start,
+    tmp_path: Path,
+) -> Iterator[Place]:
+    """The first of the two is the one that dies."""
+    made = Place(fresh_kafka.bootstrap, tmp_path, (second_clickhouse, clickhouse))
+    made.make_tables()
+    stock(made.bootstrap)
+    own(made.bootstrap)
+    archive = {"clickhouse": made.addresses, "clickhouse_database": DATABASE}
+    made.workers = [
+        start_worker(state_dir=tmp_path / "state"),
+        *(start_worker("archive", **archive, archive_replica=replica) for replica in (1, 2)),
+    ]
     yield made
     made.stopping.set()
-    supervisor.stop(made.home / "run")
+    for server in made.servers:
+        with Client(server.host, server.port) as client:
+            client.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
 
 
 def test_one_dies_the_other_goes_on_and_it_returns_to_the_same_rows(
     place: Place, tmp_path: Path
 ) -> None:
-    assert "clickhouse-2: 0001_tables.sql" in place.up()
-    region = place.region()
-    bootstrap = region["kafka"]["url"]
-    first, second = (replica["url"] for replica in region["clickhouses"])
-    names = {worker["name"] for worker in region["workers"] if worker["ready"]}
-    assert {"archive", "archive-2"} <= names
-    put(bootstrap, ITEM_UPDATES.name, [(f"item-{n}", item(f"item-{n}")) for n in range(ITEMS)])
-    loading = threading.Thread(target=place.people, args=(bootstrap,))
+    victim, other = place.servers
+    loading = threading.Thread(target=place.people)
     loading.start()
     try:
-        for address in (first, second):
-            until("rows in both", lambda address=address: place.events(address) >= 200)
-        assert place.region()["clickhouse"] == {"url": first, "ready": True}
+        place.until("rows in both", lambda: min(map(place.events, place.servers)) >= 200)
+        place.until("the first is read", lambda: _read(place) == victim.address)
+        assert "is read, " in done(place.home, "status", **place.given)
 
-        place.kill("clickhouse")
+        victim.kill()
         behind = place.sent
-        until("the other one goes on", lambda: place.events(second) >= behind + 200)
-        is_read_of(place, second, tmp_path / "kept")
+        place.until("the other one goes on", lambda: place.events(other) >= behind + 100)
+        is_read_of(place, other, tmp_path / "kept")
 
-        place.up()
+        victim.start()
         behind = place.sent
-        until("it has what came meanwhile", lambda: place.events(first) >= behind)
+        place.until("it has what came meanwhile", lambda: place.events(victim) >= behind)
+        assert OtherDiskError.exit_code not in place.ended
 
-        place.kill("clickhouse")
-        shutil.rmtree(place.home / "data" / "clickhouse")
-        place.up()
+        victim.kill()
+        shutil.rmtree(victim.home.data / victim.server.name)
+        victim.start()
+        place.make_tables()
         behind = place.sent
-        until("an empty disk is filled again", lambda: place.events(first) >= behind)
-        (filling,) = (w for w in place.region()["workers"] if w["name"] == "archive")
-        assert "another disk" in filling["last_exit"]["sentence"]
+        place.until("an empty disk is filled again", lambda: place.events(victim) >= behind)
+        assert OtherDiskError.exit_code in place.ended
     finally:
         place.stopping.set()
         loading.join()
-    until("both have all", lambda: _behind(place) == [0, 0])
-    assert place.events(first) == place.events(second) == place.sent
-    one, other = (place.everything(address) for address in (first, second))
-    assert one == other
-    assert len(one["valid_recommendations"]) > 0
+    place.until("both have all", lambda: _behind(place) == [0, 0])
+    assert [place.events(server) for server in place.servers] == [place.sent, place.sent]
+    one, same = map(place.everything, place.servers)
+    assert one == same
+    assert one["valid_recommendations"]
 
     back = place.document("backup", "restore", str(tmp_path / "kept"))["restored"]
     assert back["without"] == {}
     assert back["archive"]["read"] > 0
-    assert [place.everything(address) for address in (first, second)] == [one, other]
+    assert [place.everything(server) for server in place.servers] == [one, same]
 
 
-def is_read_of(place: Place, address: str, kept: Path) -> None:
+def is_read_of(place: Place, server: RunningClickHouse, kept: Path) -> None:
     """Everybody who reads the archive goes on by this one; the other one is dead."""
     found = place.region()
-    assert found["clickhouse"] == {"url": address, "ready": True}
+    assert found["clickhouse"] == {"url": server.address, "ready": True}
     assert [one["ready"] for one in found["clickhouses"]] == [False, True]
     training = place.document(*TRAIN)["training"]
     assert training["users"] == USERS
@@ -162,7 +198,11 @@ def is_read_of(place: Place, address: str, kept: Path) -> None:
     assert made["tables_problem"] is None
     assert made["rows"] > 0
     (away,) = place.document("backup", "restore", str(kept))["restored"]["without"].values()
-    assert found["clickhouses"][0]["url"] in away
+    assert place.servers[0].address in away
+
+
+def _read(place: Place) -> str:
+    return str(place.region()["clickhouse"]["url"])
 
 
 def _behind(place: Place) -> Sequence[int | None]:
