@@ -105,6 +105,8 @@ def _scale(held: Split, judged: Model, space: Space, seed: int) -> tuple[float, 
         near.append(np.stack([np.take_along_axis(cosines, drawn, 1)[missed], 0 * drawn[missed]], 1))
         row, place = np.nonzero(hashes[None, :] == targets[:, None])  # (users,) at most
         near.append(np.stack([cosines[row, place], np.ones(len(row))], 1))
+    if not sum(map(len, scored)):
+        return 0.0, 0.0  # they have turned to everything: nothing tells what a text is worth
     of_score, at_score = logistic(*np.concatenate(scored).T)
     of_cosine, at_cosine = logistic(*np.concatenate(near).T)
     of_score, of_cosine = max(of_score, _LEAST_SLOPE), max(of_cosine, 0.0)

@@ -69,6 +69,11 @@ def test_the_scale_grows_with_the_cosine_and_stays_among_the_scores():
     assert says.offset < best
 
 
+def test_people_who_have_turned_to_everything_tell_no_scale():
+    says = train(described_chains(length=15), text="hashed").text.says
+    assert (says.slope, says.offset) == (0, 0)
+
+
 def test_a_logistic_curve_finds_its_own_numbers():
     random = np.random.default_rng(0)
     value = random.normal(size=40_000)

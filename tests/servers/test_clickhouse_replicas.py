@@ -27,7 +27,7 @@ _APART_S = 0.2
 """Some fifty events a second: what dies, not how much it carries, is the matter."""
 _LONG_S = 300.0
 """Whole topics are read and written again, on slow, shared cores."""
-TRAIN = ("train", "--from", "clickhouse", "--no-evaluate")
+TRAIN = ("train", "--from", "clickhouse", "--no-evaluate", "--text", "none")
 Rows = list[tuple[object, ...]]
 Start = Callable[..., Worker]
 
@@ -140,6 +140,7 @@ def place(
     yield made
     made.stopping.set()
     for server in made.servers:
+        server.start()  # where the test left it dead
         with Client(server.host, server.port) as client:
             client.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
 
