@@ -7,8 +7,9 @@ How a disk was made full, the figures say (harness/small_disk.py).
 """
 
 import json
+import logging
+import subprocess
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,13 @@ from tests.drills.harness.clickhouse import OwnClickHouse, own_clickhouse
 from tests.drills.harness.load import Mixture
 from tests.drills.harness.scene import Ground, Scene
 from tests.drills.harness.small_disk import SmallDisk, small_disk
-from tests.drills.harness.waiting import until
+from tests.drills.harness.waiting import NotInTimeError, until
 from tests.infra.command import tidemill
 from tests.servers.bringing_up import write_films
 from tests.servers.states import in_changelog, put
 from tests.servers.workers import event
+
+log = logging.getLogger(__name__)
 
 SHORT = {"rate": 60.0, "users": 100, "disk_mb": 48}
 _GONE = "gone"
@@ -187,13 +190,13 @@ class _Play:
 
     def done(self, *arguments: str, **more: str) -> Any:
         """What a command that must succeed says."""
-        answer = tidemill(self.scene.folder, *arguments, "--json", **self._given(more))
+        answer = self._tidemill(*arguments, **more)
         assert answer.returncode == 0, f"{arguments}: {answer.stderr}"
         return json.loads(answer.stdout)
 
     def refused(self, *arguments: str, **more: str) -> str:
         """The one line in which a command that must fail says why."""
-        answer = tidemill(self.scene.folder, *arguments, "--json", **self._given(more))
+        answer = self._tidemill(*arguments, **more)
         lines = answer.stderr.splitlines()
         if answer.returncode != 1 or len(lines) != 1:
             self.findings.add(
@@ -213,9 +216,10 @@ class _Play:
         made = self.done("backup", "restore", str(self.kept), *id_, "--wait", **more)["restored"]
         return made | {"seconds": round(time.monotonic() - began_s, 1)}
 
-    def _given(self, more: Mapping[str, str]) -> dict[str, str]:
+    def _tidemill(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         scene, server = self.scene, self.server
-        return {
+        log.info("tidemill %s", " ".join(arguments))
+        given = {
             "TIDEMILL_TOOLS": str(server.home.tools),
             "TIDEMILL_KAFKA": scene.bootstrap,
             "TIDEMILL_PARTITIONS": str(scene.partitions),
@@ -223,6 +227,10 @@ class _Play:
             "TIDEMILL_CLICKHOUSE_DATABASE": server.database,
             **more,
         }
+        try:
+            return tidemill(scene.folder, *arguments, "--json", **given)
+        except subprocess.TimeoutExpired as error:
+            raise NotInTimeError(str(error)) from error
 
     def _tmp(self) -> Path:
         folder = self.disk.folder / "tmp"
