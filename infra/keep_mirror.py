@@ -1,15 +1,19 @@
-"""`python -m infra.keep_mirror KAFKA PEER,... COMMAND...`: MirrorMaker, begun anew if it gave up.
+"""`python -m infra.keep_mirror KAFKA PEERS COMMAND...`: MirrorMaker, begun anew if it gave up.
+
+PEERS is a JSON object: the Kafka of each region that is mirrored.
 
 Kafka Connect starts no task again that failed: the process lives, its port answers, and nothing
 crosses. So ends a mirror that was away from the cluster it writes to, or asleep, for longer than
 its transaction may last. This process is MirrorMaker's parent. It reads in that cluster what
 Connect says of its tasks, and where one failed it begins MirrorMaker anew, which goes on where it
-was.
+was. So it does where a topic was deleted and made again, and the place in it means nothing any
+more; what the mirror lost it remembers (`infra.mirror_watch`).
 
 It ends when MirrorMaker ends, with its exit code, and takes it along however it ends itself.
 Started by `infra.local.mirror`.
 """
 
+import json
 import logging
 import signal
 import subprocess
@@ -21,6 +25,7 @@ from confluent_kafka import KafkaException
 
 from infra.broker import BrokerError
 from infra.local.mirror import failed
+from infra.mirror_watch import Watch
 from infra.supervise.signals import ends_with_parent, received
 from streams.lane.errors import LaneError
 
@@ -33,10 +38,17 @@ Failed = Callable[[int], Sequence[str]]
 """Given since when, in ms: what says that it has failed."""
 
 
-def keep(command: Sequence[str], failures: Failed, look_s: float = LOOK_S) -> int:
+def keep(
+    command: Sequence[str],
+    failures: Failed,
+    mend: Callable[[], None] = lambda: None,
+    *,
+    look_s: float = LOOK_S,
+) -> int:
     """Returns the exit code of the last process of this command, when that ended by itself or
-    by a signal that came here.
+    by a signal that came here. `mend` is called before each begin, while none runs.
     """
+    mend()
     with received(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD) as signals:
         process, began_ms = _begun(command)
         is_wanted = True
@@ -49,6 +61,7 @@ def keep(command: Sequence[str], failures: Failed, look_s: float = LOOK_S) -> in
                             ", ".join(said))  # fmt: skip
                 process.kill()
                 process.wait()
+                mend()
                 process, began_ms = _begun(command)
         return code
 
@@ -63,15 +76,18 @@ def main(arguments: Sequence[str]) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    kafka, peers, *command = arguments
+    kafka, told, *command = arguments
+    peers: dict[str, str] = json.loads(told)
+    watch = Watch(kafka, peers)
 
     def failures(since_ms: int) -> Sequence[str]:
+        made_again = watch.look()
         try:
-            return failed(kafka, peers.split(","), since_ms)
+            return [*made_again, *failed(kafka, peers, since_ms)]
         except (BrokerError, KafkaException, LaneError):
-            return ()  # the cluster is away, or nothing was said yet
+            return made_again  # the cluster is away, or nothing was said yet
 
-    sys.exit(keep(command, failures))
+    sys.exit(keep(command, failures, watch.mend))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Whether a region could take an origin over now, as numbers and as reasons against it.
 
-What it has folded against what its mirror has brought, whether the mirror still hears the peer,
-whether both hold the same users and serve the same model, and whether its own workers and Triton
-are there. Nothing is changed. What the mirror has not brought yet cannot be seen from here; that is
-the tail, which a prober foretells. Called by `tidemill region status` and `infra.watch_standby`.
+What it has folded against what its mirror has brought, whether the mirror still hears the peer
+and brought all that there was, whether both hold the same users and serve the same model, and
+whether its own workers and Triton are there. Nothing is changed. What the mirror has not brought
+yet cannot be seen from here; that is the tail, which a prober foretells. Called by `tidemill region
+status` and `infra.watch_standby`.
 """
 
 import time
@@ -15,8 +16,9 @@ from typing import Literal
 import msgspec
 from confluent_kafka import KafkaException, TopicPartition
 
-from infra import broker, control, lag, workers
+from infra import broker, control, lag, mirror_gaps, workers
 from infra.broker import BrokerError
+from infra.mirror_gaps import Gap
 from infra.peer_lists import PeerLists, Sampled, Users
 from schemas.control import Ownership, Served
 from schemas.serving import MODEL
@@ -45,7 +47,7 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
     behind: int
 
 
-Against = Literal["ownership", "workers", "mirror", "behind", "users", "model", "triton"]
+Against = Literal["ownership", "workers", "mirror", "lost", "behind", "users", "model", "triton"]
 """What a reason is about; alarms and dashboards name it so."""
 
 
@@ -65,7 +67,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """What a region knows of an origin. `heard_s`: how old the newest heartbeat is that the mirror
-    brought from its region; None where it never brought one. `users` are compared with the owner's,
+    brought from its region; None where it never brought one. `lost` is what was gone there before
+    the mirror came for it, where that is not mended yet. `users` are compared with the owner's,
     by an owner with those of the origin's region. Of the region's own origin both tell of the
     owner, and are None where that is itself. `is_warm`: whether Triton answers what this
     region samples as a standby; None where it owns the origin, or nothing came to be sampled.
@@ -78,6 +81,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None
     draining: bool
     heard_s: float | None
+    lost: list[Gap] = []
     partitions: list[Partition]
     users: Users | None
     model: Model
@@ -114,6 +118,7 @@ class Seen:
     users: Users | None
     model: Model
     sampled: Sampled
+    lost: Sequence[Gap] = ()
 
     @property
     def stands_by(self) -> bool:
@@ -153,6 +158,7 @@ def readiness(settings: Settings, lists: PeerLists | None = None) -> Readiness:
                     owner=released.served(MODEL, owner),
                 ),
                 sampled=lists.sampled(),
+                lost=() if origin == settings.region else mirror_gaps.standing(settings, origin),
             )
             found.append(_origin(seen))
     except (BrokerError, KafkaException, LaneError) as error:
@@ -182,6 +188,8 @@ def reasons(seen: Seen) -> Iterator[Reason]:
         yield Reason("workers", f"workers hold {seen.held} of {seen.of_partitions} partitions")
     if seen.heard_from is not None:
         yield from _of_mirror(seen.heard_s)
+    if seen.lost:
+        yield Reason("lost", mirror_gaps.sentence(seen.origin, seen.lost))
     if late := [one for one in seen.partitions if one.behind > NEAR_RECORDS]:
         worst = max(late, key=lambda one: one.behind)
         yield Reason(
@@ -234,6 +242,7 @@ def _origin(seen: Seen) -> Origin:
         owner=None if record is None else record.owner,
         draining=record is not None and record.draining,
         heard_s=seen.heard_s,
+        lost=list(seen.lost),
         partitions=list(seen.partitions),
         users=seen.users,
         model=seen.model,

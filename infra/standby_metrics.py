@@ -11,7 +11,7 @@ READY = Gauge(
 )
 AGAINST = Gauge(
     "tidemill_standby_against",
-    "1 for what speaks against it: ownership, workers, mirror, behind, users, model or triton",
+    "1 for what speaks against it: ownership, workers, mirror, lost, behind, users, model, triton",
     ["origin", "about"],
 )
 BEHIND = Gauge(

@@ -2,7 +2,8 @@
 
 A copy's own offsets tell nothing: transactions and repeats shift them. MirrorMaker commits the
 source's offset together with the records, exactly once, in its offsets topic, which lies in the
-cluster that is written to and outlives the source. Called by the commands of this package.
+cluster that is written to and outlives the source. Called by the commands of this package and by
+`infra.mirror_watch`.
 """
 
 import json
@@ -25,7 +26,7 @@ def mirrored_to(settings: Settings, source: str, topic: Topic) -> dict[int, int]
     """Partition of the source's topic -> the offset there behind the last record that is here; 0
     where nothing is. Raises BrokerError, KafkaException, LaneError.
     """
-    log = f"mm2-offsets.{source}.internal"
+    log = _log_of(source)
     broker.require(settings, [log])
     found: dict[int, int] = {}
     with closing(broker.reader(settings)) as consumer:
@@ -36,6 +37,47 @@ def mirrored_to(settings: Settings, source: str, topic: Topic) -> dict[int, int]
                 if len(found) == settings.partitions:
                     break
     return {partition: found.get(partition, 0) for partition in range(settings.partitions)}
+
+
+class Positions:
+    """The same of one mirror, looked at again and again; each look reads on. `log`: where they are
+    kept, a topic of one partition or more.
+    """
+
+    def __init__(self, settings: Settings, source: str, topic: Topic) -> None:
+        self.log = _log_of(source)
+        self._settings, self._source, self._topic = settings, source, topic
+        self._next: dict[int, int] = {}
+        self._at: dict[int, int] = {}
+
+    def read(self) -> dict[int, int]:
+        """Raises BrokerError, KafkaException, LaneError."""
+        with closing(broker.reader(self._settings)) as consumer:
+            if not self._next:
+                broker.require(self._settings, [self.log])
+                self._next = {p.partition: p.offset for p in broker.ends(consumer, [self.log])}
+                self._at = mirrored_to(self._settings, self._source, self._topic)
+            parts = [TopicPartition(self.log, n, at) for n, at in self._next.items()]
+            for message in clients.read_to_end(consumer, parts):
+                self._next[message.partition()] = message.offset() + 1
+                for partition, offset in _positions(iter((message,)), self._source, self._topic):
+                    self._at[partition] = offset + 1
+        return dict(self._at)
+
+
+def forget(settings: Settings, source: str, topic: Topic) -> None:
+    """Let the mirror begin a topic at its start. Call while it does not run. Raises BrokerError,
+    KafkaException, LaneError.
+    """
+    log = _log_of(source)
+    keys = {
+        message.key()
+        for message in broker.read_whole(settings, [log])
+        if any(_positions(iter((message,)), source, topic))
+    }
+    with broker.Sender(settings) as sender:
+        for key in keys:
+            sender.send(log, key, None, [])
 
 
 def last_behind(settings: Settings, topic: str) -> dict[int, int]:
@@ -57,10 +99,16 @@ def _last_behind(settings: Settings, topic: str, partition: int) -> int:
 
 
 def _positions(messages: Iterator[Message], source: str, topic: Topic) -> Iterator[tuple[int, int]]:
-    """(partition, offset of the last record mirrored) of each record that is about the topic."""
+    """(partition, offset of the last record mirrored) of each record that is about the topic; -1
+    where it says that none is.
+    """
     for message in messages:
         connector, place = json.loads(message.key() or b"[null, null]")
-        if connector != _CONNECTOR or message.value() is None:
+        if connector != _CONNECTOR:
             continue
         if (place["cluster"], place["topic"]) == (source, topic.name):
-            yield place["partition"], json.loads(message.value())["offset"]
+            yield place["partition"], json.loads(message.value() or b'{"offset": -1}')["offset"]
+
+
+def _log_of(source: str) -> str:
+    return f"mm2-offsets.{source}.internal"

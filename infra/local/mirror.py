@@ -71,7 +71,9 @@ def server(home: Home, mirror: Mirror) -> Server:
     return Server(
         name=NAME,
         command=(
-            *(sys.executable, "-m", "infra.keep_mirror", mirror.kafka, ",".join(mirror.peers)),
+            *(sys.executable, "-m", "infra.keep_mirror", mirror.kafka),
+            # A part of the description: where a peer has moved, the mirror is replaced.
+            json.dumps(dict(sorted(mirror.peers.items()))),
             *jvm.command(home.tools, mirror.heap_mb, quiet=_QUIET),
             "org.apache.kafka.connect.mirror.MirrorMaker",
             str(properties),
@@ -79,12 +81,7 @@ def server(home: Home, mirror: Mirror) -> Server:
             "--clusters",
             mirror.region,
         ),
-        env={
-            **jvm.ENVIRONMENT,
-            "PYTHONPATH": str(_CHECKOUT),
-            # A part of the description: where a peer has moved, the mirror is replaced.
-            "MIRRORED": ",".join(f"{name}={kafka}" for name, kafka in sorted(mirror.peers.items())),
-        },
+        env={**jvm.ENVIRONMENT, "PYTHONPATH": str(_CHECKOUT)},
         ports={"TIDEMILL_MIRROR_PORT": mirror.port},
         prepare=lambda: _prepare(home, mirror, properties),
         ready=lambda: answers(home, mirror),

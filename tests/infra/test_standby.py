@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from infra.mirror_gaps import Gap
 from infra.peer_lists import Sampled, Users
 from infra.standby import Model, Partition, Seen, reasons
 from schemas.control import Canary, Ownership, Served
@@ -84,6 +85,15 @@ def test_a_region_hears_itself_and_an_owner_needs_no_sample() -> None:
             (
                 "2 users differ for good from those of east, such as ann, bob;"
                 " `tidemill region join` mends it"
+            ),
+        ),
+        (
+            {"lost": [Gap(partition=1, begin=17, end=250, found_ms=1)]},
+            "lost",
+            (
+                "events of east were gone there before the mirror brought them: records 17 to 249"
+                " of partition 1; `tidemill region join` mends it, and it is over when all users"
+                " were compared since and none differs"
             ),
         ),
         (

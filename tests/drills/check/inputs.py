@@ -66,17 +66,17 @@ class Inputs:
             if gone.topic == feed.topic:
                 yield from gone.records[partition]
         for message in logs.records(feed.topic, partition):
-            yield self._understood(message, topic_id)
+            yield self.understood(message, topic_id)
 
     def remember(self, logs: Logs, feed: Feed, topic_id: str) -> None:
         """Call before a feed's topic is deleted: it fed the states all the same."""
         records = {
-            number: [self._understood(m, topic_id) for m in logs.records(feed.topic, number)]
+            number: [self.understood(m, topic_id) for m in logs.records(feed.topic, number)]
             for number in range(self.partitions)
         }
         self.gone.append(Gone(feed.topic, records))
 
-    def _understood(self, message: Message, topic_id: str) -> Read:
+    def understood(self, message: Message, topic_id: str) -> Read:
         appended_at_ms = message.timestamp()[1]
         schema = dict(message.headers() or []).get("schema")
         event: AnyEvent | None

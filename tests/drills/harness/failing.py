@@ -31,12 +31,21 @@ _TWINS = 5.0
 
 
 class Failing:
-    """`rate` is of the east's people, the west has a quarter. `watched`: curves for a picture."""
+    """`rate` is of the east's people, the west has a quarter. `models`: there are Tritons, `full`:
+    and archives, too. `watched`: curves for a picture.
+    """
 
     def __init__(
-        self, two: Two, rate: float, users: int, *, full: bool = False, watched: bool = False
+        self,
+        two: Two,
+        rate: float,
+        users: int,
+        *,
+        full: bool = False,
+        models: bool = False,
+        watched: bool = False,
     ) -> None:
-        self.two, self.rate, self._users, self._full = two, rate, users, full
+        self.two, self.rate, self._users, self._models = two, rate, users, full or models
         two.begin()
         if full:
             for region in two.regions.values():
@@ -205,7 +214,7 @@ class Failing:
             )
 
     def _bring_model_back(self, region: Region) -> None:
-        if self._full:
+        if self._models:
             # Torch comes with it, which is slow to import.
             from tests.drills.harness.models import bring_model_back  # noqa: PLC0415
 

@@ -1,7 +1,8 @@
-"""The regions east and west of a drill: servers, topics, mirrors, owners, items, and in the long
-form ClickHouse and a Triton with a model in each. Small enough for two cores.
+"""The regions east and west of a drill: servers, topics, mirrors, owners, items, and where that is
+asked for ClickHouse and a Triton with a model in each. Small enough for two cores.
 """
 
+import dataclasses
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -39,28 +40,39 @@ Regions = Mapping[str, Region]
 
 @contextmanager
 def regions_of(
-    machine: Path, tools: Path, *, partitions: int = 4, full: bool = False
+    machine: Path,
+    tools: Path,
+    *,
+    partitions: int = 4,
+    archives: bool = False,
+    models: bool = False,
+    broker: Mapping[str, str] | None = None,
 ) -> Iterator[Regions]:
-    """Started, each owning itself, without workers. `full`: ClickHouse and Triton in each."""
+    """Started, each owning itself, without workers. `archives`: a ClickHouse in each, `models`: a
+    Triton, `broker`: settings of both brokers beside those that they always have.
+    """
     machine.mkdir(parents=True, exist_ok=True)
     fixed = dict.fromkeys(_PORTS, 0)
     local = LocalSettings(home=machine, tools=tools, releases=machine / "releases", **fixed)
     taken: list[int] = []
     told = {place.name: _endpoints(taken) for place in regions.named(local, REGIONS)}
     made = {
-        place.name: _region(machine, place, told, partitions, full=full)
+        place.name: _region(machine, place, told, partitions, archives=archives, models=models)
         for place in regions.named(local, REGIONS)
     }
+    for region in made.values():
+        region.servers["kafka"] = _with(region.servers["kafka"], region, broker or {})
     try:
         with ThreadPoolExecutor(len(made)) as pool:
             list(pool.map(_begin, made.values()))
             list(pool.map(lambda region: region.start(mirror.NAME), made.values()))
         _furnish(made)
-        if full:
+        if models:
             # Torch comes with it, which is slow to import.
-            from tests.drills.harness import models  # noqa: PLC0415
+            from tests.drills.harness.models import release  # noqa: PLC0415
 
-            models.release(made)
+            release(made)
+        if archives:
             for region in made.values():
                 _tables(region)
         yield made
@@ -84,6 +96,18 @@ def _begin(region: Region) -> None:
     control.own_first(settings)
 
 
+def _with(server: Server, region: Region, more: Mapping[str, str]) -> Server:
+    """The broker, with these settings too."""
+    properties = region.home.run / "kafka.properties"
+
+    def prepare() -> None:
+        server.prepare()
+        with properties.open("a") as file:
+            file.writelines(f"{name}={value}\n" for name, value in more.items())
+
+    return dataclasses.replace(server, prepare=prepare) if more else server
+
+
 def _endpoints(taken: list[int]) -> Endpoints:
     chosen = {}
     for name in _PORTS:
@@ -93,7 +117,13 @@ def _endpoints(taken: list[int]) -> Endpoints:
 
 
 def _region(
-    machine: Path, place: Place, told: Mapping[str, Endpoints], partitions: int, *, full: bool
+    machine: Path,
+    place: Place,
+    told: Mapping[str, Endpoints],
+    partitions: int,
+    *,
+    archives: bool,
+    models: bool,
 ) -> Region:
     home, own = place.local.place, told[place.name]
     peers = {peer: told[peer].kafka for peer in place.settings.peers}
@@ -114,13 +144,14 @@ def _region(
             ),
         ),
     }
-    if full:
+    if archives:
         servers["clickhouse"] = clickhouse.server(
             home,
             clickhouse.ClickHouse(
                 own.clickhouse_port, own.clickhouse_http_port, ready_timeout_s=_READY_S
             ),
         )
+    if models:
         servers["triton"] = triton.server(
             home,
             triton.Triton(
@@ -139,8 +170,8 @@ def _region(
         "digest_slices": DIGEST_SLICES,
     }
     clients = {
-        # Nobody there in the short form: popular items answer, at once.
-        "triton": ",".join(own.tritons) if full else "127.0.0.1:1",
+        # Nobody there without models: popular items answer, at once.
+        "triton": ",".join(own.tritons) if models else "127.0.0.1:1",
         "clickhouse": ",".join(own.clickhouses),
         "clickhouse_database": own.clickhouse_database,
         "session_timeout_ms": 3_000,

@@ -163,13 +163,25 @@ class Ground:
             shutil.rmtree(folder / "state", ignore_errors=True)
 
     @contextmanager
-    def two(self, *, partitions: int = 4, full: bool = False) -> Iterator[Two]:
-        """Two regions that mirror each other; gone behind it. `full`: with models and archives."""
+    def two(
+        self,
+        *,
+        partitions: int = 4,
+        full: bool = False,
+        models: bool = False,
+        broker: Mapping[str, str] | None = None,
+    ) -> Iterator[Two]:
+        """Two regions that mirror each other; gone behind it. `full`: with models and archives.
+        `broker`: settings of both brokers.
+        """
         for cluster in self.clusters.values():  # not all at a time: memory
             cluster.stop()
         self.scenes += 1
         machine = self.home.root / f"regions-{self.scenes}"
-        with regions_of(machine, self.home.tools, partitions=partitions, full=full) as regions:
+        with regions_of(
+            machine, self.home.tools, partitions=partitions, archives=full,
+            models=full or models, broker=broker,
+        ) as regions:  # fmt: skip
             made = Two(regions, partitions)
             try:
                 yield made

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 _ANSWERED_S = 120.0
 _NEAR = 200
 """Records."""
+_MIRRORED = USER_EVENTS, RECOMMENDATIONS
 
 
 @dataclass(eq=False)
@@ -47,6 +48,10 @@ class Two:
     """A region whose own topics began anew: its peer has more of them than it has itself."""
     lost: set[str] = field(default_factory=set)
     """Events that a broker acknowledged and took with it."""
+    unmirrored: dict[str, set[str]] = field(default_factory=dict)
+    """Region -> events of its peer that its mirror never brought. Its logs do not tell all that it
+    knows, and who plays the drill looks at its copy of the events himself.
+    """
 
     def __post_init__(self) -> None:
         self.apps = {name: App(region.settings) for name, region in self.regions.items()}
@@ -114,13 +119,13 @@ class Two:
     def folded(self, region: Region, deadline_s: float = 300.0) -> None:
         """Everything has crossed to this region, and it has processed all."""
         peer = self.regions[region.peer]
-        if peer.name == self.wiped:
+        if peer.name == self.wiped or region.name in self.unmirrored:
             until(
                 f"events of {peer.name} have crossed",
-                lambda: self._ids(peer, peer) <= self._ids(region, peer),
+                lambda: self.lacking(region) <= self.unmirrored.get(region.name, set()),
                 deadline_s,
             )
-        for topic in (USER_EVENTS, RECOMMENDATIONS):
+        for topic in self._mirrored_to(region):
             source, copy = (Counts(side, self.partitions) for side in _sides(peer, region, topic))
             with closing(source), closing(copy):
                 until(
@@ -151,9 +156,9 @@ class Two:
         findings = Findings()
         for name, region in self.regions.items():
             peer = self.regions[region.peer]
-            for topic in (USER_EVENTS, RECOMMENDATIONS) if peer.name != self.wiped else ():
+            for topic in self._mirrored_to(region) if peer.name != self.wiped else ():
                 check_mirror(*_sides(peer, region, topic), self.partitions, findings)
-            also = self._asked(peer) if name == self.wiped else set()
+            also = self._asked(peer) if not self._tells_all(name) else set()
             with closing(Logs(region.bootstrap)) as logs:
                 holds = self.owners(region)
                 if name != self.wiped:  # what its people asked, only the peer's logs tell
@@ -173,7 +178,7 @@ class Two:
             for load in self.loads:
                 acked = {f"{load.name_}-{n}" for n, done in enumerate(load.acknowledged) if done}
                 if name != self.wiped:
-                    acked -= self.lost
+                    acked -= self.lost | self.unmirrored.get(name, set())
                     check_events(region.bootstrap, self.inputs[name], acked, findings)
         self._compare_slates(findings)
         west = self.regions["west"]
@@ -199,6 +204,19 @@ class Two:
     def _asked(self, region: Region) -> set[tuple[str, str, Order]]:
         with closing(Logs(region.bootstrap)) as logs:
             return asked(logs, self.inputs[region.name]).every
+
+    def lacking(self, region: Region) -> set[str]:
+        """Events of the peer that are not here."""
+        peer = self.regions[region.peer]
+        return self._ids(peer, peer) - self._ids(region, peer)
+
+    def _tells_all(self, name: str) -> bool:
+        """Whether all that a region's states hold lies in its logs, too."""
+        return name != self.wiped and name not in self.unmirrored
+
+    def _mirrored_to(self, region: Region) -> tuple[Topic, ...]:
+        """Topics of which a region's copy is as its source."""
+        return (RECOMMENDATIONS,) if region.name in self.unmirrored else _MIRRORED
 
     def _ids(self, region: Region, origin: Region) -> set[str]:
         return event_ids(region.bootstrap, self.inputs[region.name], origin.name)
@@ -230,7 +248,7 @@ class Two:
             dirs = {
                 d for crew in region.crews if crew.stage == "recommend" for d in crew.state_dirs
             }
-            if name != self.wiped:  # its logs do not tell all that was joined
+            if self._tells_all(name):
                 checker = Checker(region.bootstrap, self.inputs[name])
                 findings.take(checker.check_stopped(dirs))
             hashes[name] = state_hash(region.bootstrap, self.partitions)

@@ -1,0 +1,33 @@
+"""The frame of a drill of two regions: both work, something befalls them, and both are judged."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.drills.check.findings import Findings, Report, report
+from tests.drills.harness.failing import Failing
+from tests.drills.harness.scene import Ground
+
+Story = Callable[[Failing, Findings], Mapping[str, Any]]
+"""What befalls them; the figures of it."""
+
+
+def played(
+    drill: str,
+    ground: Ground,
+    story: Story,
+    *,
+    rate: float,
+    users: int,
+    partitions: int,
+    models: bool = False,
+    broker: Mapping[str, str] | None = None,
+) -> Report:
+    """`models`: with a Triton in each region; `broker`: settings of both brokers."""
+    with ground.two(partitions=partitions, models=models, broker=broker) as two:
+        play, findings = Failing(two, rate, users, models=models), Findings()
+        try:
+            told = story(play, findings)
+        finally:
+            play.close()
+        findings.take(two.verdict())
+        return report(drill, findings, {**told, **two.figures, "events": two.acked()})
