@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from confluent_kafka import KafkaException
 
@@ -35,7 +36,7 @@ LOOK_S = 5.0
 """Looking costs a few milliseconds; a region is deaf for so much longer."""
 
 Failed = Callable[[int], Sequence[str]]
-"""Given since when, in ms: what says that it has failed."""
+"""Given since when, in ms: why it cannot go on as it is."""
 
 
 def keep(
@@ -57,8 +58,7 @@ def keep(
                 is_wanted = False
                 process.terminate()
             if is_wanted and (said := failures(began_ms)):
-                log.warning("%s failed, and nothing starts it again: MirrorMaker begins anew",
-                            ", ".join(said))  # fmt: skip
+                log.warning("MirrorMaker begins anew: %s", ", ".join(said))
                 process.kill()
                 process.wait()
                 mend()
@@ -81,11 +81,11 @@ def main(arguments: Sequence[str]) -> None:
     watch = Watch(kafka, peers)
 
     def failures(since_ms: int) -> Sequence[str]:
-        made_again = watch.look()
-        try:
-            return [*made_again, *failed(kafka, peers, since_ms)]
-        except (BrokerError, KafkaException, LaneError):
-            return made_again  # the cluster is away, or nothing was said yet
+        found = watch.look()
+        with suppress(BrokerError, KafkaException, LaneError):
+            # Otherwise the cluster is away, or nothing was said yet.
+            found += [f"{one} failed" for one in failed(kafka, peers, since_ms)]
+        return found
 
     sys.exit(keep(command, failures, watch.mend))
 

@@ -39,7 +39,7 @@ class Watch:
     def look(self) -> list[str]:
         """Topics that were made again; then MirrorMaker is to end, and `mend` to be called."""
         return [
-            f"the place in {topic} of {link.peer}, which was made again,"
+            f"{topic} of {link.peer} was deleted and made again"
             for link in self._links
             for topic in _tried(link.look)
         ]
@@ -71,7 +71,7 @@ class _Link:
         known, again, self._at = self._judged()
         for topic in again:
             forget(self._here, self.peer, _MIRRORED[topic])
-            log.warning("%s of %s was made again: it is mirrored from its start", topic, self.peer)
+            log.warning("%s of %s is mirrored from its start", topic, self.peer)
         if USER_EVENTS.name in again:
             self._positions, self._at = None, dict.fromkeys(self._at, 0)
         self._remember(known)  # last: killed before, it is found again
@@ -79,7 +79,8 @@ class _Link:
 
     def _judged(self) -> tuple[Known, list[str], dict[int, int]]:
         """What is known then, the topics that were made again, and where the mirror is now."""
-        here, there = _topics(self._here), _topics(self._there)
+        here = _topics(self._here, mirrored_name(self.peer, USER_EVENTS))
+        there = _topics(self._there, USER_EVENTS.name)
         if self._known is None:
             self._prepare(here)
             self._known = mirror_gaps.read(self._here, self.peer)
@@ -93,13 +94,13 @@ class _Link:
         copied = {name: mirrored_name(self.peer, _MIRRORED[name]) for name in names}
         copies = positions.topic_ids(self._here, list(copied.values()))
         ids = {name: Ids(sources[name], copies[copied[name]]) for name in names}
-        starts = _starts(self._there, there.get(USER_EVENTS.name, 0))
+        starts = _starts(self._there, there[USER_EVENTS.name])
         before = now if self._at is None else self._at
         now_ms = time.time_ns() // 1_000_000
         return *judged(self._known, ids, starts, before, now_ms), now
 
     def _read(self, here: Mapping[str, int]) -> dict[int, int]:
-        count = here.get(mirrored_name(self.peer, USER_EVENTS), 0)
+        count = here[mirrored_name(self.peer, USER_EVENTS)]
         if self._positions is None:
             settings = self._here.model_copy(update={"partitions": count})
             self._positions = Positions(settings, self.peer, USER_EVENTS)
@@ -132,16 +133,14 @@ def _tried(look: Callable[[], Sequence[str]]) -> Sequence[str]:
         return ()
 
 
-def _topics(settings: Settings) -> dict[str, int]:
-    """Name -> number of partitions."""
-    broker.require(settings, [])
+def _topics(settings: Settings, needed: str) -> dict[str, int]:
+    """Name -> number of partitions. Raises BrokerError where `needed` is not among them."""
+    broker.require(settings, [needed])
     found = broker.admin(settings).list_topics(timeout=broker.ANSWER_S).topics
     return {name: len(topic.partitions) for name, topic in found.items()}
 
 
 def _starts(settings: Settings, partitions: int) -> dict[int, int]:
     asked = {TopicPartition(USER_EVENTS.name, n): OffsetSpec.earliest() for n in range(partitions)}
-    if not asked:
-        return {}
     found = broker.admin(settings).list_offsets(asked, request_timeout=broker.ANSWER_S)
     return {part.partition: answer.result().offset for part, answer in found.items()}

@@ -23,7 +23,11 @@ failed = Path(sys.argv[1])
 def failures(since_ms):
     return [] if not failed.exists() or failed.stat().st_mtime * 1000 < since_ms else ["a task"]
 
-sys.exit(keep(sys.argv[2:], failures, look_s=0.05))
+def mend():
+    with failed.with_name("mended").open("a") as file:
+        file.write("once ")
+
+sys.exit(keep(sys.argv[2:], failures, mend, look_s=0.05))
 """
 
 
@@ -62,6 +66,7 @@ def test_what_failed_begins_anew(keeping: "subprocess.Popen[bytes]", failed: Pat
     until("it is gone", lambda: not first.is_running())
     second = child(keeping)
     assert second.pid != first.pid
+    assert failed.with_name("mended").read_text() == "once once ", "before each of them"
     assert keeping.poll() is None
 
 
