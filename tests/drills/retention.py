@@ -53,6 +53,7 @@ def _story(
     two, east, west = play.two, play.east, play.west
     time.sleep(steady_s)
     witness = Witness(east.bootstrap, two.inputs[east.name], EAST)
+    witness.look()
     for region in (east, west):
         region.pause(mirror.NAME)
     began_s = time.monotonic()
@@ -66,15 +67,18 @@ def _story(
     told = {one["partition"]: (one["begin"], one["end"]) for one in status(west)["lost"]}
     witness.look()
     witness.remember()
-    found = _gaps(play, witness, crossed)
+    lacking = two.ids(east, east) - two.ids(west, east)
+    found = _gaps(witness, crossed, lacking)
     for number, (begin, end) in found.items():
         findings.looked("lost events", end - begin)
         if not (number in told and told[number][0] <= begin and end <= told[number][1]):
             findings.add("events that were lost in silence", f"{begin}:{end} of {number}: {told}")
     two.unmirrored[west.name] = {
-        event_id for number, (begin, end) in found.items()
+        event_id
+        for number, (begin, end) in found.items()
         for event_id in witness.ids(number, begin, end)
-    }  # fmt: skip
+        if event_id in lacking
+    }
     joined = region_command(west, "join", "--from", east.bootstrap, "--wait")
     if not joined["states"]["sent"]:
         findings.add("joins that brought nothing", str(joined))
@@ -123,13 +127,11 @@ def _forget(
 
 
 def _gaps(
-    play: Failing, witness: Witness, crossed: Mapping[int, int]
+    witness: Witness, crossed: Mapping[int, int], lacking: set[str]
 ) -> dict[int, tuple[int, int]]:
     """Partition -> the first and behind the last offset of what was removed and never came."""
-    starts = witness.starts()
-    lacking = play.two.lacking(play.west)
     gaps = {}
-    for number, start in starts.items():
+    for number, start in witness.starts().items():
         lost = [
             offset
             for offset in range(crossed[number], start)

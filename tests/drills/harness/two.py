@@ -53,6 +53,8 @@ class Two:
     knows, and who plays the drill looks at its copy of the events himself.
     """
 
+    allowed_exits: frozenset[int] = PASSING
+
     def __post_init__(self) -> None:
         self.apps = {name: App(region.settings) for name, region in self.regions.items()}
         self.inputs = {
@@ -122,7 +124,10 @@ class Two:
         if peer.name == self.wiped or region.name in self.unmirrored:
             until(
                 f"events of {peer.name} have crossed",
-                lambda: self.lacking(region) <= self.unmirrored.get(region.name, set()),
+                lambda: (
+                    self.ids(peer, peer) - self.ids(region, peer)
+                    <= self.unmirrored.get(region.name, set())
+                ),
                 deadline_s,
             )
         for topic in self._mirrored_to(region):
@@ -205,11 +210,6 @@ class Two:
         with closing(Logs(region.bootstrap)) as logs:
             return asked(logs, self.inputs[region.name]).every
 
-    def lacking(self, region: Region) -> set[str]:
-        """Events of the peer that are not here."""
-        peer = self.regions[region.peer]
-        return self._ids(peer, peer) - self._ids(region, peer)
-
     def _tells_all(self, name: str) -> bool:
         """Whether all that a region's states hold lies in its logs, too."""
         return name != self.wiped and name not in self.unmirrored
@@ -218,7 +218,8 @@ class Two:
         """Topics of which a region's copy is as its source."""
         return (RECOMMENDATIONS,) if region.name in self.unmirrored else _MIRRORED
 
-    def _ids(self, region: Region, origin: Region) -> set[str]:
+    def ids(self, region: Region, origin: Region) -> set[str]:
+        """Events of an origin that are in a region."""
         return event_ids(region.bootstrap, self.inputs[region.name], origin.name)
 
     def owners(self, region: Region) -> Owners:
@@ -244,7 +245,7 @@ class Two:
             for crew in region.crews:
                 wrong = [f"{name}: {code}" for code in crew.stop() if code != 0]
                 findings.add_all("graceful stops that failed", wrong)
-                findings.add_all("workers that gave up", crew.unexpected(PASSING))
+                findings.add_all("workers that gave up", crew.unexpected(self.allowed_exits))
             dirs = {
                 d for crew in region.crews if crew.stage == "recommend" for d in crew.state_dirs
             }
