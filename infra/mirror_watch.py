@@ -142,5 +142,6 @@ def _topics(settings: Settings, needed: str) -> dict[str, int]:
 
 def _starts(settings: Settings, partitions: int) -> dict[int, int]:
     asked = {TopicPartition(USER_EVENTS.name, n): OffsetSpec.earliest() for n in range(partitions)}
-    found = broker.admin(settings).list_offsets(asked, request_timeout=broker.ANSWER_S)
+    admin = broker.admin(settings)  # kept: without it no answer ever comes
+    found = admin.list_offsets(asked, request_timeout=broker.ANSWER_S)
     return {part.partition: answer.result().offset for part, answer in found.items()}
