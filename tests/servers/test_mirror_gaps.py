@@ -41,15 +41,15 @@ def make_again(region: Region, topic: str) -> None:
 def test_what_retention_removed_before_it_was_mirrored_is_told(pair: Pair) -> None:
     east, west = pair["east"], pair["west"]
     cross(west, send(east, "before"))
-    assert not gaps(west)
+    before = gaps(west)
     supervisor.stop(west.home.run, [mirror.NAME])
     lost = send(east, "lost")
     drop_records(east.bootstrap, USER_EVENTS.name)
     supervisor.start(west.home, [west.mirror])
     cross(west, send(east, "behind"))
-    until("the gap is found", lambda: gaps(west))
+    found = until("the gap is found", lambda: [gap for gap in gaps(west) if gap not in before])
     assert not lost & copies(west)
-    assert sum((gap.end or 0) - gap.begin for gap in gaps(west)) == len(lost)
+    assert sum((gap.end or 0) - gap.begin for gap in found) == len(lost)
 
 
 def test_a_source_that_was_made_again_is_mirrored_from_its_start(pair: Pair) -> None:
