@@ -78,13 +78,24 @@ def judged(
             for number, position in sorted(positions.items())
             if starts.get(number, 0) > position
         ]
-    gaps = {(one.partition, one.begin, one.end is None): one for one in known.gaps}
-    for gap in found:
-        which = gap.partition, gap.begin, gap.end is None
-        if which not in gaps or gaps[which].end != gap.end:
-            gaps[which] = gap
-    kept = sorted(gaps.values(), key=lambda gap: gap.found_ms)[-_KEPT:]
-    return Known(ids={**known.ids, **ids}, gaps=kept), again
+    return Known(ids={**known.ids, **ids}, gaps=_together(known.gaps, found)), again
+
+
+def _together(known: Sequence[Gap], found: Sequence[Gap]) -> list[Gap]:
+    """A gap over which the mirror has not gone yet is seen anew: longer, or it begins later."""
+
+    def place(gap: Gap) -> tuple[int, int, int | None]:
+        return gap.partition, gap.begin, gap.end
+
+    same = {place(gap) for gap in known} & {place(gap) for gap in found}
+    new = [gap for gap in found if place(gap) not in same]
+    kept = [
+        gap
+        for gap in known
+        if gap.end is None
+        or not any(one.partition == gap.partition and one.begin < gap.end for one in new)
+    ]
+    return [*kept, *new][-_KEPT:]
 
 
 def sentence(peer: str, gaps: Sequence[Gap]) -> str:

@@ -33,6 +33,14 @@ def test_a_gap_that_grows_stays_one() -> None:
     assert more.gaps == [gap(0, 10, 15, 11)]
 
 
+def test_a_gap_begins_where_the_mirror_is_found_to_stand_before_it() -> None:
+    known, _ = judged(KNOWN, AS_BEFORE, {0: 12, 1: 5}, {0: 7, 1: 3}, 9)
+    known, _ = judged(known, AS_BEFORE, {0: 12, 1: 5}, {0: 10, 1: 5}, 10)
+    assert known.gaps == [gap(1, 3, 5), gap(0, 10, 12, 10)]
+    behind, _ = judged(known, AS_BEFORE, {0: 14, 1: 5}, {0: 12, 1: 5}, 11)
+    assert behind.gaps == [gap(1, 3, 5), gap(0, 10, 12, 10), gap(0, 12, 14, 11)]
+
+
 def test_of_a_source_that_was_made_again_nobody_knows_what_it_held() -> None:
     now = AS_BEFORE | {"user-events": Ids("C", "a")}
     known, again = judged(KNOWN, now, {0: 0, 1: 0}, {0: 10, 1: 7}, 9)
