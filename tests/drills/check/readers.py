@@ -137,12 +137,14 @@ def _answered_up_to(logs: Logs, inputs: Inputs, ids: set[str], holds: Owners) ->
     return newest
 
 
-def check_answers(logs: Logs, inputs: Inputs, holds: Owners, findings: Findings) -> int:
+def check_answers(
+    logs: Logs, inputs: Inputs, holds: Owners, findings: Findings, also: Asked | None = None
+) -> int:
     """The recommendations of a cluster, own and mirrored: none is there twice. How many do not
-    count.
+    count. `also`: what was asked where the logs of this cluster do not tell it.
     """
     given: dict[tuple[str, str, int], list[str]] = defaultdict(list)
-    wanted = asked(logs, inputs).times
+    wanted = asked(logs, inputs).times | (also.times if also is not None else Counter())
     stale = 0
     for topic in _recommendations(inputs):
         for number in range(inputs.partitions):

@@ -9,14 +9,13 @@ from infra.lag import behind
 from schemas.topics import RECOMMENDATIONS, REGION_OWNERSHIP, STATE_DIGESTS, USER_EVENTS, Topic
 from streams.topology import RECOMMEND, copies
 from tests.drills.check.agreement import check_events, check_users, event_ids, state_hash
-from tests.drills.check.answers import Order
 from tests.drills.check.checker import Checker
 from tests.drills.check.findings import Findings
 from tests.drills.check.inputs import Feed, Inputs
 from tests.drills.check.logs import Logs
 from tests.drills.check.mirrors import Counts, Side, check_mirror
 from tests.drills.check.owners import Owners, owners
-from tests.drills.check.readers import Given, asked, check_answers, check_reader, unanswered
+from tests.drills.check.readers import Asked, Given, asked, check_answers, check_reader, unanswered
 from tests.drills.check.slates import check_slates
 from tests.drills.harness.app import App
 from tests.drills.harness.crew import PASSING, Member
@@ -163,12 +162,12 @@ class Two:
             peer = self.regions[region.peer]
             for topic in self._mirrored_to(region) if peer.name != self.wiped else ():
                 check_mirror(*_sides(peer, region, topic), self.partitions, findings)
-            also = self._asked(peer) if not self._tells_all(name) else set()
+            also = Asked() if self._tells_all(name) else self._asked(peer)
             with closing(Logs(region.bootstrap)) as logs:
                 holds = self.owners(region)
                 if name != self.wiped:  # what its people asked, only the peer's logs tell
                     self.figures[f"answers that do not count, in {name}"] = check_answers(
-                        logs, self.inputs[name], holds, findings
+                        logs, self.inputs[name], holds, findings, also
                     )
                 app = self.apps[name]
                 if app.failed is not None or not app.is_running:
@@ -176,7 +175,7 @@ class Two:
                 check_reader(
                     name, logs, self.inputs[name], app.given, holds, findings,
                     knows_since_s=self.knows_since_s.get(name, 0.0),
-                    also_asked=also, also_given=self._also_given(name),
+                    also_asked=also.every, also_given=self._also_given(name),
                 )  # fmt: skip
         self._check_owners(findings)
         for name, region in self.regions.items():
@@ -206,9 +205,9 @@ class Two:
         """A wiped region lost answers with its topic; its people had them, its peer has copies."""
         return self.apps[self.regions[name].peer].given if name == self.wiped else []
 
-    def _asked(self, region: Region) -> set[tuple[str, str, Order]]:
+    def _asked(self, region: Region) -> Asked:
         with closing(Logs(region.bootstrap)) as logs:
-            return asked(logs, self.inputs[region.name]).every
+            return asked(logs, self.inputs[region.name])
 
     def _tells_all(self, name: str) -> bool:
         """Whether all that a region's states hold lies in its logs, too."""
