@@ -55,8 +55,9 @@ class Positions:
         with closing(broker.reader(self._settings)) as consumer:
             if not self._next:
                 broker.require(self._settings, [self.log])
-                self._next = {p.partition: p.offset for p in broker.ends(consumer, [self.log])}
+                ends = {p.partition: p.offset for p in broker.ends(consumer, [self.log])}
                 self._at = mirrored_to(self._settings, self._source, self._topic)
+                self._next = ends
             parts = [TopicPartition(self.log, n, at) for n, at in self._next.items()]
             for message in clients.read_to_end(consumer, parts):
                 self._next[message.partition()] = message.offset() + 1
