@@ -37,6 +37,7 @@ def choose(settings: LocalSettings, before: Endpoints | None) -> Endpoints:
     )
     return Endpoints(
         **fixed,
+        kafka_host=settings.kafka_host,
         clickhouse_database=settings.clickhouse_database,
         region="" if before is None else before.region,
         peers={} if before is None else before.peers,

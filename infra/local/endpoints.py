@@ -41,10 +41,11 @@ class Endpoints(msgspec.Struct, frozen=True):
     peers: dict[str, str] = {}
     more_tritons: tuple[TritonPorts, ...] = ()
     more_clickhouses: tuple[ClickHousePorts, ...] = ()
+    kafka_host: str = HOST
 
     @property
     def kafka(self) -> str:
-        return f"{HOST}:{self.kafka_port}"
+        return f"{self.kafka_host}:{self.kafka_port}"
 
     @property
     def all_tritons(self) -> dict[str, TritonPorts]:

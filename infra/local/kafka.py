@@ -34,10 +34,12 @@ class Kafka:
     heap_mb: int = 192
     ready_timeout_s: float = 120.0
     stop_timeout_s: float = 30.0
+    host: str = HOST
+    """What clients are told to come back to. The controller is for this broker alone."""
 
     @property
     def bootstrap(self) -> str:
-        return f"{HOST}:{self.port}"
+        return f"{self.host}:{self.port}"
 
 
 def server(home: Home, kafka: Kafka) -> Server:
@@ -61,7 +63,7 @@ def server(home: Home, kafka: Kafka) -> Server:
 
 def answers(kafka: Kafka) -> bool:
     """Whether the cluster's metadata, asked through the client port, name this broker as alive."""
-    if not is_open(kafka.port):
+    if not is_open(kafka.port, kafka.host):
         return False  # the client would wait for its whole timeout
     # log_level 0: librdkafka would tell the terminal about every refused connection.
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})

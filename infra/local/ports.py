@@ -28,13 +28,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def is_open(port: int) -> bool:
+def is_open(port: int, host: str = HOST) -> bool:
     """Whether somebody takes connections there. By connecting: to bind could get in a server's way
     that is just about to.
     """
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 def free_port(avoid: frozenset[int] = frozenset()) -> int:

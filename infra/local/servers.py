@@ -183,7 +183,11 @@ def _servers(settings: LocalSettings, chosen: Endpoints) -> Iterator[Server]:
     yield kafka.server(
         home,
         kafka.Kafka(
-            chosen.kafka_port, chosen.kafka_controller_port, settings.kafka_heap_mb, **times
+            chosen.kafka_port,
+            chosen.kafka_controller_port,
+            settings.kafka_heap_mb,
+            **times,
+            host=chosen.kafka_host,
         ),
     )
     for name, ports in chosen.all_tritons.items():

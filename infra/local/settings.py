@@ -1,7 +1,8 @@
 """Every setting of the local servers, with its default, unit and reason; each is TIDEMILL_<NAME>.
 
 Read once by the command line and the tests, and handed on. A port of 0 means 'choose a free one'
-(`infra.local.servers` does); all servers listen on 127.0.0.1 only, they have no passwords.
+(`infra.local.servers` does). All servers listen on 127.0.0.1 only, they have no passwords; Kafka
+alone can be told another address, where the regions are on several machines.
 """
 
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.local.home import Home
+from infra.local.ports import HOST
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +46,12 @@ class LocalSettings(BaseSettings):
         "fsspec reads), seen by every worker; empty: the releases folder of this machine",
     )
 
+    kafka_host: str = Field(
+        default=HOST,
+        pattern=r"^[\w.-]+$",
+        description="where Kafka listens and tells its clients to find it: an address of this"
+        " machine that the mirrors and probers of others reach; who reaches it may read and write",
+    )
     kafka_port: int = _port(9092, "Kafka, for clients")
     kafka_controller_port: int = _port(9093, "Kafka, KRaft controller")
     triton_http_port: int = _port(8000, "Triton, HTTP")

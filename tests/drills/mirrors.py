@@ -1,23 +1,20 @@
 """The mirrors fail and the regions do not: one is killed, one sleeps past its transaction, and then
 none mirrors for a minute (all that regions see of a cut link). Each goes on serving its own.
 
-The link is cut by SIGSTOP of both MirrorMakers, whose connections stay; not by the network itself.
+The link is cut by SIGSTOP of both MirrorMakers, whose connections stay; `cuts` cuts the network.
 """
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from infra.failover.mirrored import last_behind, mirrored_to
 from infra.local import mirror
-from schemas.topics import USER_EVENTS
 from tests.drills.check.findings import Findings, Report, report
 from tests.drills.harness.commands import RefusedError, region_command
+from tests.drills.harness.crossing import again, crossed
 from tests.drills.harness.failing import Failing
 from tests.drills.harness.region import Region
 from tests.drills.harness.scene import Ground
-from tests.drills.harness.waiting import until
 
 SHORT = {"rate": 40.0, "users": 60, "partitions": 2, "away_s": 25.0, "cut_s": 8.0}
 
@@ -41,23 +38,23 @@ def run(
         try:
             west.kill(mirror.NAME)
             time.sleep(1)  # so there is something that has not crossed
-            figures["killed"] = _again(play, lambda: west.start(mirror.NAME))
+            figures["killed"] = again(two, lambda: west.start(mirror.NAME))
             west.pause(mirror.NAME)  # the west is deaf, the east is not
             time.sleep(away_s)
             _must_refuse(west, findings)
-            figures["slept"] = _again(play, lambda: west.resume(mirror.NAME))
+            figures["slept"] = again(two, lambda: west.resume(mirror.NAME))
             for region in both:
                 region.pause(mirror.NAME)
             began_s = time.monotonic()
             time.sleep(cut_s / 2)
-            before = [_crossed(region) for region in both]
+            before = [crossed(region) for region in both]
             time.sleep(cut_s / 2)
-            if [_crossed(region) for region in both] != before:
+            if [crossed(region) for region in both] != before:
                 findings.add("cuts that were none", "records crossed")
             for region in both:  # it serves its own, cut off from everyone
                 play.everybody_is_served(region, began_s + cut_s / 4, region.name)
                 findings.looked("regions that served while cut off")
-            figures["cut"] = _again(play, lambda: [region.resume(mirror.NAME) for region in both])
+            figures["cut"] = again(two, lambda: [region.resume(mirror.NAME) for region in both])
         finally:
             play.close()
         findings.take(two.verdict())
@@ -70,22 +67,3 @@ def _must_refuse(region: Region, findings: Findings) -> None:
     with suppress(RefusedError):
         region_command(region, "promote", region.peer)
         findings.add("promotions of an origin whose owner lives", region.peer)
-
-
-def _again(play: Failing, heal: Callable[[], object]) -> dict[str, float]:
-    """Seconds from the healing until something crosses again, and until all did that was there."""
-    wanted = last_behind(play.east.settings, USER_EVENTS.name)
-    before, began_s = _crossed(play.west), time.monotonic()
-    heal()
-    until("something crosses", lambda: _crossed(play.west) != before)
-    first_s = time.monotonic() - began_s
-    until(
-        "all crosses",
-        lambda: all(_crossed(play.west)[number] >= end for number, end in wanted.items()),
-    )
-    return {"first_s": round(first_s, 1), "all_s": round(time.monotonic() - began_s, 1)}
-
-
-def _crossed(region: Region) -> dict[int, int]:
-    """How far the peer's events have come, in its own offsets."""
-    return mirrored_to(region.settings, region.peer, USER_EVENTS)

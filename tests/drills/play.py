@@ -13,13 +13,18 @@ from typing import Any
 
 import msgspec
 
+from infra.local.install import install
+from infra.local.settings import LocalSettings
 from tests.benchmarks import machine
 from tests.drills.check.findings import Report
+from tests.drills.harness.network import take_rights
 from tests.drills.harness.scene import ground
 
 ABOUT = {
     "failover": "two regions: one dies under load, the other takes over, it returns and takes back",
     "detection": "two regions: cuts that promote nobody, and a death that does, by the probers",
+    "cuts": "two regions: the link is cut without a word, both ways, then one way",
+    "island": "two regions: one is cut off from all but its people, lives, and is given up",
     "switch": "two regions: a planned switch there and back, nothing lost",
     "frozen": "two regions: one sleeps, the other takes over, it wakes as a zombie",
     "mirrors": "two regions: a mirror killed, one asleep, and none for a minute",
@@ -51,6 +56,9 @@ ABOUT = {
     "controls": "workers that are wrong on purpose, and must be found out",
     "soak": "20 minutes at 5,000 events/s with a fault a minute",
 }
+CUTTING = ("detection", "cuts", "island")
+"""Those in which networks are cut, where that can be."""
+
 Options = Mapping[str, Any]
 
 
@@ -85,6 +93,9 @@ def options(name: str, arguments: Sequence[str], *, short: bool) -> dict[str, An
 def play(drills: Mapping[str, Options], keep: Path | None, tell: Callable[[str], None]) -> Document:
     """Each in turn; what goes wrong in one does not keep the others from being played."""
     reports = []
+    if any(name in CUTTING for name in drills):
+        install(LocalSettings().place.tools, tell)  # where there is no way out, nothing can be
+        take_rights(tell)
     with ground(keep) as place, _progress(tell):
         for name, chosen in drills.items():
             told = ", ".join(f"{option} {value}" for option, value in chosen.items())

@@ -1,16 +1,19 @@
 """Probers of two real regions as processes of their own, and what they tell."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from infra.local import ports
 from infra.probing import asking
 from infra.probing.report import Told
 from streams.settings import Settings
 from tests.servers.workers import Worker, until
+
+T = TypeVar("T")
 
 NOBODY = "127.0.0.1:1"
 """Nobody listens there: what is looked for there is cut off."""
@@ -24,6 +27,7 @@ class Prober:
 
     address: str
     worker: Worker
+    automatic: bool = False
 
     def sees(self, region: str) -> Told | None:
         answer = asking.ask(self.address)
@@ -52,12 +56,23 @@ class Prober:
         return text.count(f"\0{sentence}")
 
 
+class Places(Protocol):
+    """Where each prober runs, if not all on one machine."""
+
+    def address(self, place: str) -> str: ...
+
+    def within(self, place: str, call: Callable[[], T]) -> T: ...
+
+
 class Probers:
     """Of these regions. One is started again under its name with what is given then."""
 
-    def __init__(self, regions: Mapping[str, Settings], folder: Path) -> None:
-        self._regions, self._folder = regions, folder
+    def __init__(
+        self, regions: Mapping[str, Settings], folder: Path, places: Places | None = None
+    ) -> None:
+        self._regions, self._folder, self._places = regions, folder, places
         self._running: dict[str, Prober] = {}
+        self._ports: dict[str, int] = {}
         self._started = 0
 
     def start(self, name: str, *, automatic: bool = False, **kafka: str) -> Prober:
@@ -71,15 +86,32 @@ class Probers:
             # The one in the region that is lost is never asked about that.
             given += [f"--prober={n}={one.address if one else NOBODY}" for n, one in asked.items()]
         given += [f"--after={AFTER_S}", *(["--automatic"] if automatic else [])]
-        port = ports.free_port(frozenset())
-        settings = {"metrics_port": port, "home": self._folder}
+        # The same each time: others know it by that.
+        port = self._ports.setdefault(name, ports.free_port(frozenset(self._ports.values())))
+        host = "127.0.0.1" if self._places is None else "0.0.0.0"
+        settings = {"metrics_port": port, "prober_host": host, "home": self._folder}
         settings |= _given(self._regions.get(name) or next(iter(self._regions.values())))
         log = self._folder / f"{self._started}-{name}.log"
         program = ("-m", "infra.cli", "region", "watch", *given)
-        worker = Worker(f"--from={name}", log, settings, program).start()
-        self._running[name] = Prober(f"127.0.0.1:{port}", worker)
+        worker = Worker(f"--from={name}", log, settings, program)
+        if self._places is None:
+            worker.start()
+        else:
+            host = self._places.address(name)
+            self._places.within(name, worker.start)
+        self._running[name] = Prober(f"{host}:{port}", worker, automatic)
         until(f"the prober {name} answers", lambda: asking.ask(self._running[name].address))
         return self._running[name]
+
+    def __getitem__(self, name: str) -> Prober:
+        return self._running[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._running
+
+    def again(self, name: str, **kafka: str) -> Prober:
+        """As it was, but for whom it looks elsewhere."""
+        return self.start(name, automatic=self._running[name].automatic, **kafka)
 
     def stop(self, *names: str) -> None:
         for name in names or tuple(self._running):
@@ -88,8 +120,10 @@ class Probers:
 
 
 @contextmanager
-def probing(regions: Mapping[str, Settings], folder: Path) -> Iterator[Probers]:
-    made = Probers(regions, folder)
+def probing(
+    regions: Mapping[str, Settings], folder: Path, places: Places | None = None
+) -> Iterator[Probers]:
+    made = Probers(regions, folder, places)
     try:
         yield made
     finally:

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +74,8 @@ class Crew:
     folder: Path
     settings: dict[str, Any]
     stage: str = "recommend"
+    placed: Callable[[Callable[[], object]], object] = lambda start: start()
+    """Calls what starts a process where that belongs."""
     members: list[Member] = field(default_factory=list)
     exits: list[tuple[str, int, str]] = field(default_factory=list)
     """(worker, exit code, what it said) of each that ended by itself."""
@@ -101,7 +103,7 @@ class Crew:
             worker = Worker(self.stage, self.folder / f"{name}.log", given, tuple(program))
             member = Member(name, worker, Path(given["state_dir"]), wanted)
             with self._lock:
-                worker.start()
+                self.placed(worker.start)
                 self.members.append(member)
             added.append(member)
         return added
@@ -125,7 +127,7 @@ class Crew:
 
     def start(self, member: Member) -> None:
         with self._lock:
-            member.worker.start()
+            self.placed(member.worker.start)
             member.wanted = True
 
     def pause(self, member: Member) -> None:
@@ -205,7 +207,7 @@ class Crew:
             member.again_at = now + _AGAIN_S
         elif now >= member.again_at:
             member.again_at = 0.0
-            member.worker.start()
+            self.placed(member.worker.start)
 
 
 _CRITICAL = re.compile(r"^.* CRITICAL .*?: (.*)$", re.MULTILINE)

@@ -155,22 +155,28 @@ class Failing:
         before = _answers(region)
         until("it answers at its old epoch", lambda: _answers(region) > before)
         (region.resume if frozen else region.start)(mirror.NAME)
+        self.fenced(region, epoch, back_s)
+        stuck.finish()
+        until("the tail is here", lambda: tail.is_here(two, survivor, lost))
+        two.twins.back()
+
+    def fenced(self, region: Region, epoch: int, back_s: float) -> None:
+        """Returns when it knows that somebody else owns its people at this epoch, and its reader,
+        too; it was `back_s` that it could hear of that.
+        """
         until(
             "it hears who owns its people",
             lambda: control.ownerships(region.settings).origins[region.name].epoch == epoch,
         )
         fenced_s = self.watch.mark(f"{region.name} is fenced")
-        app = two.apps[region.name]
+        app = self.two.apps[region.name]
         until(
             "its reader has slates of the new epoch",
             lambda: any(one.epoch == epoch for one in app.since(fenced_s)),
         )
-        stuck.finish()
-        two.knows_since_s[region.name] = time.monotonic()
-        until("the tail is here", lambda: tail.is_here(two, survivor, lost))
+        self.two.knows_since_s[region.name] = time.monotonic()
         self.figures["fenced_after_s"] = round(fenced_s - back_s, 1)
         self.figures["answers_at_an_ended_epoch"] = self._ended_answers(region)
-        two.twins.back()
 
     def fail_back(self, region: Region) -> None:
         """It takes its people back, as soon as it may; they move when the command is done."""

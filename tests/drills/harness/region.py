@@ -6,9 +6,10 @@ It lies where `tidemill up --regions` would put it, so that the real commands fi
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -18,7 +19,10 @@ from infra.local.supervisor import Server, records
 from schemas.topics import Topic, mirrored_name
 from streams.settings import Settings
 from tests.drills.harness.crew import Crew, Member
+from tests.drills.harness.network import Network
 from tests.infra.command import tidemill
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -36,6 +40,8 @@ class Region:
     crews: list[Crew] = field(default_factory=list)
     is_dead: bool = False
     """Nobody need ask it."""
+    network: Network | None = None
+    """In which it has a place, if it has one."""
 
     @property
     def name(self) -> str:
@@ -53,17 +59,22 @@ class Region:
         """The name here of the peer's topic."""
         return mirrored_name(self.peer, topic)
 
+    def within(self, call: Callable[[], T]) -> T:
+        """At its place in the network: what is started there stays there."""
+        return call() if self.network is None else self.network.within(self.name, call)
+
     def crew(self, count: int = 1, stage: str = "recommend", **more: object) -> Crew:
         folder = self.home.root / "workers"
         folder.mkdir(parents=True, exist_ok=True)
-        made = Crew(folder, {**self.given, **self.clients, "kafka": self.bootstrap, **more}, stage)
+        given = {**self.given, **self.clients, "kafka": self.bootstrap, **more}
+        made = Crew(folder, given, stage, self.within)
         self.crews.append(made)
         made.add(count)
         return made
 
     def start(self, *names: str) -> None:
         self.is_dead = False
-        supervisor.start(self.home, [self.servers[name] for name in names])
+        self.within(lambda: supervisor.start(self.home, [self.servers[name] for name in names]))
 
     def stop(self, *names: str) -> None:
         supervisor.stop(self.home.run, names or None)
@@ -130,7 +141,7 @@ class Region:
         """`tidemill` as somebody in this region calls it."""
         settings = {f"TIDEMILL_{name.upper()}": str(value) for name, value in self.given.items()}
         settings |= {"TIDEMILL_TOOLS": str(self.home.tools)}
-        return tidemill(self.machine, *arguments, **settings)
+        return self.within(lambda: tidemill(self.machine, *arguments, **settings))
 
     def wipe(self) -> None:
         """A new machine: stopped, and its disks empty."""

@@ -21,6 +21,7 @@ from infra.regions import Region as Place
 from infra.starting import with_endpoints
 from schemas.topics import ITEM_UPDATES
 from streams.settings import Settings
+from tests.drills.harness.network import Network
 from tests.drills.harness.region import Region
 from tests.drills.harness.waiting import until
 from tests.servers.states import put
@@ -47,20 +48,24 @@ def regions_of(
     archives: bool = False,
     models: bool = False,
     broker: Mapping[str, str] | None = None,
+    network: Network | None = None,
 ) -> Iterator[Regions]:
     """Started, each owning itself, without workers. `archives`: a ClickHouse in each, `models`: a
-    Triton, `broker`: settings of both brokers beside those that they always have.
+    Triton, neither of which looks out of a network of its own; `broker`: settings of both brokers
+    beside those that they always have.
     """
     machine.mkdir(parents=True, exist_ok=True)
     fixed = dict.fromkeys(_PORTS, 0)
     local = LocalSettings(home=machine, tools=tools, releases=machine / "releases", **fixed)
     taken: list[int] = []
-    told = {place.name: _endpoints(taken) for place in regions.named(local, REGIONS)}
+    places = regions.named(local, REGIONS)
+    told = {place.name: _endpoints(place.name, taken, network) for place in places}
     made = {
         place.name: _region(machine, place, told, partitions, archives=archives, models=models)
-        for place in regions.named(local, REGIONS)
+        for place in places
     }
     for region in made.values():
+        region.network = network
         region.servers["kafka"] = _with(region.servers["kafka"], region, broker or {})
     try:
         with ThreadPoolExecutor(len(made)) as pool:
@@ -108,12 +113,13 @@ def _with(server: Server, region: Region, more: Mapping[str, str]) -> Server:
     return dataclasses.replace(server, prepare=prepare) if more else server
 
 
-def _endpoints(taken: list[int]) -> Endpoints:
+def _endpoints(name: str, taken: list[int], network: Network | None) -> Endpoints:
     chosen = {}
-    for name in _PORTS:
-        chosen[name] = ports.free_port(frozenset(taken))
-        taken.append(chosen[name])
-    return Endpoints(**chosen, clickhouse_database="tidemill")
+    for port in _PORTS:
+        chosen[port] = ports.free_port(frozenset(taken))
+        taken.append(chosen[port])
+    host = ports.HOST if network is None else network.address(name)
+    return Endpoints(**chosen, clickhouse_database="tidemill", kafka_host=host)
 
 
 def _region(
@@ -135,7 +141,13 @@ def _region(
     )  # fmt: skip
     servers: dict[str, Server] = {
         "kafka": kafka.server(
-            home, kafka.Kafka(own.kafka_port, own.kafka_controller_port, ready_timeout_s=_READY_S)
+            home,
+            kafka.Kafka(
+                own.kafka_port,
+                own.kafka_controller_port,
+                ready_timeout_s=_READY_S,
+                host=own.kafka_host,
+            ),
         ),
         mirror.NAME: mirror.server(
             home,

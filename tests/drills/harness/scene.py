@@ -5,7 +5,7 @@ everything that is started in it. The end is the same for all: `verdict`.
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from infra.local import supervisor
 from infra.local.home import Home
 from infra.local.install import install
 from infra.local.settings import LocalSettings
+from infra.probing.watch import OUTSIDE
 from schemas.codec import encode
 from schemas.control import Ownership
 from schemas.topics import ITEM_UPDATES, REGION_OWNERSHIP
@@ -24,8 +25,9 @@ from tests.drills.check.inputs import EAST, Feed, Inputs
 from tests.drills.harness.cluster import Cluster
 from tests.drills.harness.crew import PASSING, Crew
 from tests.drills.harness.load import Load, Mixture
+from tests.drills.harness.network import Network, refusal
 from tests.drills.harness.progress import Progress
-from tests.drills.harness.regions import regions_of
+from tests.drills.harness.regions import REGIONS, regions_of
 from tests.drills.harness.two import Two
 from tests.drills.harness.waiting import until
 from tests.servers.workers import item, produce
@@ -170,19 +172,25 @@ class Ground:
         full: bool = False,
         models: bool = False,
         broker: Mapping[str, str] | None = None,
+        apart: bool = False,
     ) -> Iterator[Two]:
         """Two regions that mirror each other; gone behind it. `full`: with models and archives.
-        `broker`: settings of both brokers.
+        `broker`: settings of both brokers. `apart`: each in a network of its own, where that can
+        be; neither models nor archives can.
         """
         for cluster in self.clusters.values():  # not all at a time: memory
             cluster.stop()
         self.scenes += 1
         machine = self.home.root / f"regions-{self.scenes}"
-        with regions_of(
-            machine, self.home.tools, partitions=partitions, archives=full,
-            models=full or models, broker=broker,
-        ) as regions:  # fmt: skip
-            made = Two(regions, partitions)
+        is_apart = apart and not refusal()
+        with (
+            closing(Network(*REGIONS, OUTSIDE)) if is_apart else nullcontext() as network,
+            regions_of(
+                machine, self.home.tools, partitions=partitions, archives=full,
+                models=full or models, broker=broker, network=network,
+            ) as regions,
+        ):  # fmt: skip
+            made = Two(regions, partitions, network)
             try:
                 yield made
             finally:

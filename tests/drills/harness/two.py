@@ -20,6 +20,7 @@ from tests.drills.check.slates import check_slates
 from tests.drills.harness.app import App
 from tests.drills.harness.crew import PASSING, Member
 from tests.drills.harness.load import Load, Mixture
+from tests.drills.harness.network import Network
 from tests.drills.harness.region import Region
 from tests.drills.harness.regions import ITEMS, Regions
 from tests.drills.harness.twins import Twins
@@ -38,6 +39,8 @@ _MIRRORED = USER_EVENTS, RECOMMENDATIONS
 class Two:
     regions: Regions
     partitions: int
+    network: Network | None = None
+    """Of the regions and of somebody outside, if each has a place of its own."""
     loads: list[Load] = field(default_factory=list)
     twins: Twins | None = None
     knows_since_s: dict[str, float] = field(default_factory=dict)
