@@ -1,6 +1,6 @@
 """A region is cut off from everybody but its own people, and lives: it goes on serving what it
-owned. The outside and the other region both lost it, and the other takes over by itself; for a while
-both serve. Then the island is found again, a zombie, and is fenced.
+owned. The outside and the other region both lost it, and the other takes over by itself; for a
+while both serve. Then the island is found again, a zombie, and is fenced.
 """
 
 import time

@@ -27,7 +27,12 @@ def test_every_setting_is_described_and_comes_from_the_environment(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("KAFKA_PORT", "65536"), ("KAFKA_PORT", "x"), ("PROMETHEUS_RETENTION", "long")],
+    [
+        ("KAFKA_HOST", "10.0.0.1:9092"),
+        ("KAFKA_PORT", "65536"),
+        ("KAFKA_PORT", "x"),
+        ("PROMETHEUS_RETENTION", "long"),
+    ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"TIDEMILL_{name}", value)
@@ -54,3 +59,14 @@ def test_the_broker_listens_here_only_and_makes_no_topics_by_itself(tmp_path: Pa
     assert lines["listeners"] == "PLAINTEXT://127.0.0.1:1234,CONTROLLER://127.0.0.1:1235"
     assert lines["auto.create.topics.enable"] == "false"
     assert lines["log.dirs"] == str(tmp_path)
+
+
+def test_the_broker_sends_clients_to_where_it_is_told(tmp_path: Path) -> None:
+    """The controller is asked by the broker alone, and stays here."""
+    broker = kafka.Kafka(1234, 1235, host="10.1.2.3")
+    lines = dict(
+        line.split("=", 1) for line in kafka.properties_text(broker, tmp_path).splitlines()
+    )
+    assert broker.bootstrap == "10.1.2.3:1234"
+    assert lines["listeners"] == "PLAINTEXT://10.1.2.3:1234,CONTROLLER://127.0.0.1:1235"
+    assert lines["controller.quorum.voters"] == "1@127.0.0.1:1235"
