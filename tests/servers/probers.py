@@ -18,6 +18,8 @@ T = TypeVar("T")
 NOBODY = "127.0.0.1:1"
 """Nobody listens there: what is looked for there is cut off."""
 AFTER_S = 3.0
+_STARTED_S = 400.0
+"""All of the command line is imported, on slow, shared cores."""
 _LOG_FORMAT = re.compile(r"^\S+ \S+ [A-Z]+ \S+ ", re.MULTILINE)
 
 
@@ -100,7 +102,8 @@ class Probers:
             host = self._places.address(name)
             self._places.within(name, worker.start)
         self._running[name] = Prober(f"{host}:{port}", worker, automatic)
-        until(f"the prober {name} answers", lambda: asking.ask(self._running[name].address))
+        address = self._running[name].address
+        until(f"the prober {name} answers", lambda: asking.ask(address), _STARTED_S)
         return self._running[name]
 
     def __getitem__(self, name: str) -> Prober:
