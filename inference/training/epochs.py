@@ -1,5 +1,6 @@
 """Fits the sequential transformer, epoch by epoch, until it no longer gets better.
 
+Its items begin beside what goes with them (`beginning`); all else begins by chance.
 After each epoch the model is judged on validation items; the best one is kept and given back, and
 `patience` epochs without a better one end the run. All chance of a step (order, dropout, drawn
 items) comes from the seed and its number, so a run that was stopped and resumed gives the same
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from inference.models.losses import LossName, loss_of
 from inference.models.transformer import Transformer, TransformerSettings
 from inference.training import checkpoint
+from inference.training.beginning import beginning
 from inference.training.distribute import Group, alone
 from inference.training.progress import (
     Ended,
@@ -93,7 +95,10 @@ def fit_transformer(  # noqa: PLR0913 - what is learnt from, by whom it is judge
     group = group or alone()
     of_model, of_run = settings
     torch.manual_seed(seed)
-    model = Transformer(items, of_model).to(group.device)
+    model = Transformer(items, of_model)
+    with torch.no_grad():
+        model.table.weight[:items] = beginning(sequences, items, of_model.dim)
+    model.to(group.device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=of_run.rate, weight_decay=0.01)
     run = Standing(model, optimiser, copy_of(model))
     made_of = made_from(items, settings, seed, kept[1] if kept else "")
