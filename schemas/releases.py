@@ -19,7 +19,8 @@ TEXT = "text.npz"
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """Where a model comes from. `fingerprint` is the hash of the interactions it was fitted on,
-    `parts` are the sources of the blend, `compression` says how its transformer was made smaller.
+    `parts` are the sources of the blend, `compression` says how its transformer was made smaller,
+    or that it was left out.
     """
 
     dataset: str

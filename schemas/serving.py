@@ -26,7 +26,7 @@ USER_VECTOR = "USER_VECTOR"  # (N, dim) float32 of length 1, or 0 where nothing 
 """Only for whoever names it among the outputs wanted, and only of a version with a text space."""
 
 MAX_K = 200
-SOURCES = ("none", "popular", "transitions", "ease", "transformer", "content")
+SOURCES = ("none", "popular", "transitions", "ease", "transformer", "content", "text")
 """Where a candidate came from; appended to, never reordered."""
 HISTORY = HISTORY_LIMIT
 

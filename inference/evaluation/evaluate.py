@@ -7,7 +7,7 @@ stand beside them where they are asked for.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -22,11 +22,13 @@ from inference.evaluation.metrics import Metrics, metrics
 from inference.evaluation.peers import Peer, PeerRow, judge_peers
 from inference.evaluation.protocols import Part, leave_one_out, time_split
 from inference.models.answer import Model, answer
-from inference.models.blend import Blend
+from inference.models.blend import SEQUENTIAL, Blend
 from inference.models.fit import fit_transitions
 from inference.models.requests import request_of
+from inference.models.text import EncoderName
 from inference.models.transitions import TransitionSettings
-from inference.training.blend import COUNTED, Pair, fit_pair
+from inference.training.blend import Sequential, fit_pair
+from inference.training.sources import COUNTED, TEXT_ENCODER
 from inference.training.train import train
 from schemas.serving import ITEMS, MAX_K
 
@@ -37,8 +39,6 @@ CONTENDERS = {
     "last-item": TransitionSettings(reach=1, read=1, damping=0),
     "transitions": TransitionSettings(),
 }
-Sequential = Callable[[Blend, Interactions, Split | None], Blend]
-"""Fits a transformer on a log and joins it to the blend of that log."""
 _USERS_AT_ONCE = 128
 """Bounds memory; users with long histories cost most, because all they saw is excluded."""
 
@@ -83,14 +83,15 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     parts: Sequence[str] = COUNTED,
     ablate: bool = False,
     sequential: Sequential | None = None,
+    text: EncoderName = TEXT_ENCODER,
     peers: Mapping[str, Peer] | None = None,
     seeds: int = 1,
 ) -> Evaluation:
     """`part` is for leave-one-out, `until_ms` and `next_items` for time-split. `blend` adds EASE
     and the blend of `parts`, `ablate` also the blend without each of its parts, its ranker fitted
-    again; `sequential` gives the blend one source more. Each of the `peers` is fitted `seeds`
-    times. For the test, `learn_validation` counts everything on the validation items as well, once
-    the ranker is fitted; not with `sequential`, which is fitted once. Raises DataError.
+    again; `sequential` gives the blend one source more, `text` is the encoder of the part of that
+    name. Each of the `peers` is fitted `seeds` times. For the test, `learn_validation` fits
+    everything on the validation items as well, once the ranker is fitted. Raises DataError.
     """
     if not 1 <= k <= MAX_K:
         raise DataError(f"k is {k}; 1 to {MAX_K} can be ranked")
@@ -98,16 +99,16 @@ def evaluate(  # noqa: PLR0913 - each is a choice of its own
     if protocol == "time-split":
         split = time_split(dataset, until_ms, next_items, new_only=exclude_seen)
     else:
-        learn_validation = learn_validation and part == "test" and sequential is None
+        learn_validation = learn_validation and part == "test"
         split = leave_one_out(dataset, part, learn_validation=learn_validation)
     results: dict[str, Metrics] = {}
     for name, settings in CONTENDERS.items():
         fitted = train(split.fit, fit=partial(fit_transitions, settings=settings))
         ranked = _ranked(split, fitted.model, k, exclude_seen=exclude_seen)
         results[name] = metrics(ranked, split.targets, len(fitted.items))
-    for name, model in (
-        _blends(dataset, split, part, parts, sequential, ablate=ablate) if blend or ablate else ()
-    ):
+    counted = parts, text
+    blends = _blends(dataset, split, part, counted, sequential, ablate=ablate)
+    for name, model in blends if blend or ablate else ():
         ranked = _ranked(split, model, k, exclude_seen=exclude_seen)
         results[name] = metrics(ranked, split.targets, len(fitted.items))
     beside = judge_peers(split, peers or {}, k, seeds, exclude_seen=exclude_seen)
@@ -133,7 +134,7 @@ def _blends(
     dataset: Interactions,
     split: Split,
     part: Part,
-    parts: Sequence[str],
+    counted: tuple[Sequence[str], EncoderName],
     sequential: Sequential | None,
     *,
     ablate: bool,
@@ -150,16 +151,14 @@ def _blends(
             held = leave_one_out(split.fit, learn_validation=True)
     except DataError:  # nobody has items to hold out, so all readings weigh the same
         held = None
-    pair = fit_pair(split.fit, held, parts)
-    if "ease" in parts:
+    pair = fit_pair(split.fit, held, *counted)
+    if "ease" in pair.whole.parts:
         yield "ease", pair.whole.only(("ease",))
     if sequential is not None:
-        joined = sequential(pair.whole, split.fit, held)
-        yield "transformer", joined.only(("transformer",))
-        pair = Pair(joined, joined, held)
-        yield MODEL, joined
-    else:
-        yield MODEL, pair.ranked()
+        pair = sequential(pair, split.fit)
+        if SEQUENTIAL in pair.whole.readings:
+            yield "transformer", pair.whole.only((SEQUENTIAL.source,))
+    yield MODEL, pair.ranked()
     for off in pair.whole.parts if ablate else ():
         left = [name for name in pair.whole.parts if name != off]
         yield f"blend without {off}", pair.only(left).ranked()

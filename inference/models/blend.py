@@ -62,6 +62,7 @@ READINGS = (
     Reading("ease", decay=0.8),
     Reading("content", decay=0.8, newest=12),
     Reading("content", newest=1),
+    Reading("text", decay=0.8, newest=12),
 )
 SEQUENTIAL = Reading("transformer")
 """Read from the order and the times themselves."""

@@ -17,12 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inference.models.nearest import TIE, nearest
 from inference.models.sparse import Sparse
-
-_ITEMS_AT_ONCE = 256
-"""Bounds memory: so many rows of (items, items) and of (items, tags) are dense at a time."""
-_TIE = 1e-6
-"""Below what two different cosines lie apart, above float32's grain."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +39,7 @@ def fit_content(tags: Sequence[Collection[str]], settings: ContentSettings) -> S
     """`tags` has one entry an item, the most popular item first. Row a of the result holds what
     items are like a; none where a has no tag that tells it from any other.
     """
-    items, kept = len(tags), min(settings.kept, len(tags))
-    table = _weighed(tags)  # (items, tags) sparse, rows of length 1
-    later = _TIE * torch.arange(items) / items  # (items,)
-    sources, successors, weights = [], [], []
-    for begin in range(0, items, _ITEMS_AT_ONCE):
-        some = torch.arange(begin, min(begin + _ITEMS_AT_ONCE, items))  # (some,)
-        dense = table.index_select(0, some).to_dense()  # (some, tags)
-        alike = torch.sparse.mm(table, dense.T).T  # (some, items)
-        alike[some - begin, some] = 0
-        _, top = (alike - later).topk(kept, dim=1)  # (some, kept)
-        cosine = alike.gather(1, top)  # (some, kept)
-        row, at = (cosine > 2 * _TIE).nonzero(as_tuple=True)  # (entries,)
-        sources.append(row + begin)
-        successors.append(top[row, at])
-        weights.append(cosine[row, at])
-    source, successor = torch.cat(sources), torch.cat(successors)  # (entries,)
-    order = (source * items + successor).argsort()  # (entries,) by source and successor
-    starts = torch.searchsorted(source, torch.arange(items + 1))  # (items + 1,)
-    return Sparse(starts, successor[order], torch.cat(weights)[order])
+    return nearest(_weighed(tags), settings.kept)
 
 
 def _weighed(tags: Sequence[Collection[str]]) -> Tensor:
@@ -73,7 +51,7 @@ def _weighed(tags: Sequence[Collection[str]]) -> Tensor:
     column = np.array([place[tag] for of_item in tags for tag in sorted(of_item)], np.int64)
     weight = rare[column]  # (said,)
     size = np.sqrt(np.bincount(row, weight**2, len(tags)))  # (items,)
-    weight = weight / np.maximum(size[row], _TIE)  # (said,)
+    weight = weight / np.maximum(size[row], TIE)  # (said,)
     places = torch.from_numpy(np.stack([row, column]))  # (2, said)
     shape = (len(tags), max(1, len(place)))
     found = torch.sparse_coo_tensor(

@@ -1,5 +1,5 @@
-"""Which way a blend's transformer is made smaller for its release: the fastest one within 1 % of
-the best NDCG, of the whole blend on validation items.
+"""Which way a blend's transformer is made smaller for its release, or left out of it: the fastest
+one within 1 % of the best NDCG, of the whole blend on validation items.
 
 Every way answers each request in turn, on one thread as Triton lets it, and what counts is the time
 of the processor that it took: what else the machine does must not choose a release.
@@ -24,6 +24,9 @@ from inference.training.fitted import Fitted
 from inference.training.judging import Asked, gains
 from schemas.serving import ITEMS
 
+WITHOUT = "no transformer"
+"""The way of leaving it out, where it is not worth what it costs."""
+
 
 class Fastest:
     """`found` is what was measured, None before; `way` what was chosen."""
@@ -37,8 +40,10 @@ class Fastest:
         self.way = NONE
         self.found: list[Measured] = []
 
-    def choose(self, blend: Blend, asked: Sequence[Asked]) -> None:
-        """`asked` are requests with the one right item of each user."""
+    def choose(self, blend: Blend, without: Blend, asked: Sequence[Asked]) -> None:
+        """`without` is the blend of all other parts, under weights of its own; `asked` are requests
+        with the one right item of each user.
+        """
         if self.found:
             return
         blends = {}
@@ -47,6 +52,7 @@ class Fastest:
                 blends[name] = self._smaller(blend, name)
             except CompressionError:  # such a model has nothing that this way could take
                 continue
+        blends[WITHOUT] = without
         seconds: dict[str, list[float]] = {name: [] for name in blends}
         ndcg: dict[str, list[float]] = {name: [] for name in blends}
         threads = torch.get_num_threads()
@@ -69,7 +75,9 @@ class Fastest:
         self.way = choose(self.found).name
 
     def __call__(self, blend: Blend) -> Blend:
-        """The same blend with its transformer made smaller in the way that was chosen."""
+        """The same blend with its transformer made smaller in the way that was chosen, which is not
+        to leave it out.
+        """
         return self._smaller(blend, self.way)
 
     def _smaller(self, blend: Blend, name: str) -> Blend:

@@ -12,7 +12,6 @@ Called by `inference.training.train`. The same log, model and seed give the same
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from inference.data.described import texts_of
@@ -22,10 +21,10 @@ from inference.errors import DataError
 from inference.models.answer import Model, answer
 from inference.models.requests import request_of
 from inference.models.space import Space
-from inference.models.text import EncoderName, TextEncoder, Texts, load_encoder
+from inference.models.text import EncoderName, TextEncoder
 from inference.models.threads import one_thread
 from inference.models.vocabulary import to_hashes
-from inference.training.text import TextSettings, fine_tune
+from inference.training.vectors import fit_vectors
 from schemas.releases import TextSpace
 from schemas.serving import ITEMS, MAX_K, SCORES
 
@@ -67,15 +66,8 @@ def fit_space(
     if not any(words[item] for item in known):
         raise DataError(f"{log.name} says nothing of its items, so no text can place them")
     held = leave_one_out(log, "validation")
-    encoder = load_encoder(name)
-    texts = Texts(encoder, words)
-    # Only the head: what is below stays what its package has, and need not be shipped.
-    with one_thread():
-        fine_tune(encoder, held.fit, texts, TextSettings(steps=0), seed=seed)
-    with torch.no_grad():
-        vectors = encoder.directed(texts.pooled(encoder))[texts.of_item][known]  # (items, dim)
-    silent = torch.tensor([not words[item] for item in known])  # (items,)
-    space = Space(log.item_hashes[known], vectors.masked_fill(silent[:, None], 0)).eval()
+    encoder, vectors = fit_vectors(held.fit, known, name, seed)
+    space = Space(log.item_hashes[known], vectors).eval()
     with one_thread():
         slope, offset = _scale(held, judged, space, seed)
     says = TextSpace(encoder=name, dim=space.dim, slope=slope, offset=offset)

@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable
 
 from inference.data.interactions import Interactions
+from inference.data.split import leave_one_out
 from inference.errors import DataError
 from inference.models.fit import by_popularity
 from inference.models.text import EncoderName
-from inference.training.blend import fit_whole, without_validation
+from inference.training.blend import Pair, fit_whole
 from inference.training.fitted import Fitted, Model
 from inference.training.space import fit_space
 from schemas.releases import ReleaseItem, Training
 
-Fit = Callable[[Interactions], Model]
+Fit = Callable[[Interactions], Model | Pair]
 
 
 def train(
@@ -39,7 +40,8 @@ def train(
     log = (dataset if until_ms is None else dataset.until(until_ms)).positive()
     if not len(log):
         raise DataError(f"{dataset.name} has no interaction to fit on before {until_ms}")
-    model = fit(log)
+    made = fit(log)
+    model = _whole(made)
     known, counts = by_popularity(log)
     items = tuple(
         ReleaseItem(
@@ -52,7 +54,13 @@ def train(
     )
     space = None
     if text is not None:
-        space = fit_space(log, known, without_validation(model, log), text, seed)
+        # Of the pair the known has not seen the validation items, and so may be asked for them.
+        judged = (
+            made.known
+            if isinstance(made, Pair)
+            else _whole(fit(leave_one_out(log, "validation").fit))
+        )
+        space = fit_space(log, known, judged, text, seed)
     training = Training(
         dataset=dataset.name,
         fingerprint=log.fingerprint(),
@@ -63,3 +71,7 @@ def train(
         parts=list(model.parts),
     )
     return Fitted(model, training, items, log, space)
+
+
+def _whole(made: Model | Pair) -> Model:
+    return made.whole if isinstance(made, Pair) else made

@@ -7,11 +7,17 @@ from typing import Annotated
 import typer
 
 from inference.data import Interactions
+from inference.training.blend import AFFORDABLE
 from inference.training.progress import Ended, Epoch, Resumed, Said, Saved, Started
 from infra.cli.region import local_settings
 
 WithTransformer = Annotated[
-    bool, typer.Option("--transformer", help="fit one for the blend (minutes to hours)")
+    bool | None,
+    typer.Option(
+        "--transformer/--no-transformer",
+        help="fit one for the blend; by default where it takes minutes "
+        f"(up to {AFFORDABLE:,} interactions)",
+    ),
 ]
 Processes = Annotated[
     int, typer.Option(min=1, help="that fit the transformer together, by torchrun")
@@ -23,7 +29,7 @@ def checkpoint_of(log: Interactions, seed: int, *, resume: bool) -> Path:
     """In the home; an older one is only gone on from when asked to."""
     folder = local_settings().place.root / "training" / f"{log.fingerprint()}-{seed}"
     if not resume:
-        for left in (folder, folder.with_name(f"{folder.name}-whole")):
+        for left in folder.parent.glob(f"{folder.name}*"):
             shutil.rmtree(left, ignore_errors=True)
     return folder
 

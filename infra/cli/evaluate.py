@@ -9,14 +9,16 @@ from rich.table import Table
 from inference.data import Interactions
 from inference.evaluation import Evaluation
 from inference.evaluation import evaluate as measure
-from inference.evaluation.evaluate import Protocol, Sequential
+from inference.evaluation.evaluate import Protocol
 from inference.training.adapt import METHODS, Method
-from inference.training.blend import with_transformer
+from inference.training.blend import Sequential, affordable, with_transformer
+from inference.training.sources import TEXT_ENCODER
 from infra.cli.datasets import Data, Dataset, read_log
 from infra.cli.encoders import encoder_named
 from infra.cli.epochs import Processes, Resume, WithTransformer, checkpoint_of, say
 from infra.cli.judging import judge_cold, peers_of
 from infra.cli.moments import moment_ms
+from infra.cli.parts import Without, parts_left
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings
 
@@ -42,24 +44,26 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         bool,
         typer.Option(
             help="learn from the validation items too before the test is asked, floors and peers "
-            "as well; never with --transformer"
+            "as well"
         ),
     ] = True,
     ablate: Annotated[
         bool, typer.Option("--ablate", help="also the blend without each of its parts")
     ] = False,
-    transformer: WithTransformer = False,
+    without: Without = None,
+    transformer: WithTransformer = None,
     resume: Resume = False,
     processes: Processes = 1,
     cold: Annotated[
         bool, typer.Option("--cold", help="only items that nobody touched, by their text (minutes)")
     ] = False,
     encoder: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="of --cold: bert (English), universal (16 languages), hashed (words as they stand)"
+            help="of texts: bert (English, the default of --cold), universal (16 languages), "
+            "hashed (words as they stand, the default of the blend)"
         ),
-    ] = "bert",
+    ] = None,
     adapt: Annotated[
         list[str] | None,
         typer.Option(help=f"of --cold: how BERT's layers learn, {', '.join(METHODS)}; repeat it"),
@@ -80,16 +84,18 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         raise typer.BadParameter("--protocol is leave-one-out or time-split")
     if until is not None and chosen != "time-split":
         raise typer.BadParameter("--until is for --protocol time-split")
-    of_text = encoder_named(encoder, "--encoder")
+    of_text = encoder_named(encoder or ("bert" if cold else TEXT_ENCODER), "--encoder")
     methods: list[Method] = [method for method in METHODS if method in (adapt or [])]
     if len(methods) != len(adapt or []) or (adapt and not cold):
         raise typer.BadParameter(f"--adapt is for --cold, each of {', '.join(METHODS)} once")
+    parts = parts_left(without or [])
     log = read_log(dataset, data, local_settings().place)
     if cold:
         judge_cold(log, of_text, methods, k, seed, json=json)
         return
     until_ms = None if until is None else moment_ms(log, until)
-    sequential = _transformer(log, seed, processes, resume=resume) if transformer else None
+    fits = affordable(log) if transformer is None else transformer
+    sequential = _transformer(log, seed, processes, resume=resume) if fits else None
     found = measure(
         log,
         protocol=chosen,
@@ -98,8 +104,10 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         exclude_seen=not seen,
         learn_validation=refit,
         blend=True,
+        parts=parts,
         ablate=ablate,
         sequential=sequential,
+        text=of_text,
         peers=peers_of(peer_epochs) if peers else None,
         seeds=seeds,
     )

@@ -1,6 +1,5 @@
 """`tidemill train`: fit the blend on a data set and write it as the next release."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -8,25 +7,25 @@ import typer
 
 from inference.data import Interactions
 from inference.evaluation import evaluate
-from inference.evaluation.evaluate import Sequential
 from inference.models.text import EncoderName
 from inference.releases import write
 from inference.training import train as fit
 from inference.training.blend import (
-    COUNTED,
+    Sequential,
+    affordable,
     fit_whole,
-    fit_whole_with_transformer,
     with_transformer,
 )
 from inference.training.fastest import Fastest, compressed
 from inference.training.report import Kept, files_of, report_of
+from inference.training.sources import TEXT_ENCODER
 from inference.training.space import can_be_fitted
-from inference.training.train import Fit
 from infra.cli.archived import DatasetOrNone, Since, Source, training_log
 from infra.cli.datasets import Data, Until
 from infra.cli.encoders import encoder_named
 from infra.cli.epochs import Processes, Resume, WithTransformer, checkpoint_of, say
 from infra.cli.moments import moment_ms
+from infra.cli.parts import Without, parts_left
 from infra.cli.printing import print_json, tell
 from infra.cli.region import local_settings
 from schemas.serving import MODEL
@@ -47,11 +46,8 @@ def train(  # noqa: PLR0913 - each is an option of the command
     measure: Annotated[
         bool, typer.Option("--evaluate/--no-evaluate", help="measure it first, leave-one-out")
     ] = True,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(help=f"switch a part off, {', '.join(COUNTED)}; may be repeated"),
-    ] = None,
-    transformer: WithTransformer = False,
+    without: Without = None,
+    transformer: WithTransformer = None,
     compress: Annotated[
         bool,
         typer.Option(
@@ -63,9 +59,9 @@ def train(  # noqa: PLR0913 - each is an option of the command
     text: Annotated[
         str | None,
         typer.Option(
-            help="have new items recommended without a new release, by their text: bert (English), "
-            "universal (16 languages), hashed (words as they stand; the default where the data set "
-            "has texts), none"
+            help="reads the items' text, for one more source and to have new items recommended "
+            "without a new release: bert (English), universal (16 languages), hashed (words as "
+            "they stand; the default where the data set has texts), none"
         ),
     ] = None,
     processes: Processes = 1,
@@ -73,41 +69,34 @@ def train(  # noqa: PLR0913 - each is an option of the command
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """Fit the blend and write it as a release; `tidemill release` serves it."""
-    if processes > 1 and not (transformer or source):
+    if processes > 1 and transformer is False and not source:
         raise typer.BadParameter(
             "--processes fit a transformer or read an archive: they go with --transformer or --from"
         )
     home = local_settings().place
     log = training_log(dataset, data, source, (since, until), processes)
     until_ms = None if until is None else moment_ms(log, until)
-    parts = _parts(without or [])
+    parts = parts_left([*(without or []), *(["text"] if text == _NO_TEXT else [])])
     known = log if until_ms is None else log.until(until_ms)
-    sequential: Sequential | None = None
-    blend: Fit = partial(fit_whole, parts=parts)
     epochs, fastest = Kept(say), Fastest()
-    smaller = fastest if compress else None
-    if transformer:
+    sequential: Sequential | None = None
+    if affordable(known) if transformer is None else transformer:
         # What is measured and what is released begin with the same fit; the second resumes it.
-        kept = checkpoint_of(known, seed, resume=resume)
         sequential = partial(
             with_transformer,
             seed=seed,
             processes=processes,
-            checkpoint=kept,
+            checkpoint=checkpoint_of(known, seed, resume=resume),
             report=epochs,
-            fastest=smaller,
-        )
-        blend = partial(
-            fit_whole_with_transformer,
-            parts=parts,
-            seed=seed,
-            processes=processes,
-            checkpoint=kept,
-            report=epochs,
-            fastest=smaller,
+            fastest=fastest if compress else None,
         )
     encoder = _encoder(text, known)  # before anything takes time
-    metrics = _metrics(known, parts, sequential) if measure else {}
+    reads = encoder or TEXT_ENCODER
+    metrics = {}
+    if measure:
+        found = evaluate(known, blend=True, parts=parts, sequential=sequential, text=reads)
+        metrics = found.metrics()
+    blend = partial(fit_whole, parts=parts, sequential=sequential, text=reads)
     fitted = fit(log, until_ms=until_ms, fit=blend, seed=seed, text=encoder)
     fitted = compressed(fitted, fastest)
     report = files_of(report_of(fitted, metrics, epochs, processes, fastest.found))
@@ -148,19 +137,3 @@ def _encoder(text: str | None, known: Interactions) -> EncoderName | None:
     if text is None:
         return "hashed" if can_be_fitted(known) else None
     return None if text == _NO_TEXT else encoder_named(text, "--text")
-
-
-def _parts(without: Sequence[str]) -> tuple[str, ...]:
-    """What is left of the blend."""
-    if unknown := sorted({*without} - {*COUNTED}):
-        raise typer.BadParameter(f"--without {unknown[0]}: the parts are {', '.join(COUNTED)}")
-    left = tuple(part for part in COUNTED if part not in without)
-    if not left:
-        raise typer.BadParameter("--without: one part at least must be left")
-    return left
-
-
-def _metrics(
-    known: Interactions, parts: Sequence[str], sequential: Sequential | None
-) -> dict[str, float]:
-    return evaluate(known, blend=True, parts=parts, sequential=sequential).metrics()

@@ -3,9 +3,11 @@
 Fitted on import, they would be fitted by every process that runs tests, whichever it runs.
 """
 
-from functools import cache
+from functools import cache, partial
 
 from inference.training import Fitted, train
+from inference.training.blend import fit_whole, with_transformer
+from inference.training.epochs import EpochSettings
 from tests.inference.logs import chains, described_chains
 
 
@@ -19,6 +21,14 @@ def fitted() -> Fitted:
 def fitted_for_triton() -> Fitted:
     """Of more users and items than one request takes."""
     return train(chains(users=60, items=40, length=12))
+
+
+@cache
+def fitted_with_every_source() -> Fitted:
+    """Of as many, with a transformer and texts."""
+    log = described_chains(users=60, items=40, length=12)
+    quick = partial(with_transformer, epochs=EpochSettings(epochs=1))
+    return train(log, fit=partial(fit_whole, sequential=quick))
 
 
 @cache

@@ -12,7 +12,8 @@ from inference.models.blend import Blend, Reading
 from inference.models.requests import request_of
 from inference.models.transformer import Transformer, TransformerSettings
 from inference.models.vocabulary import to_hashes, to_images
-from inference.training.blend import fit_blend, fit_sources, with_ranker
+from inference.training.blend import fit_blend, with_ranker
+from inference.training.sources import fit_sources
 from schemas.serving import BECAUSE, EXCLUDE, HISTORY_KINDS, ITEMS, SCORES, SOURCE_CODES, SOURCES, K
 from schemas.state import KIND_CODES
 from tests.inference.logs import chains, log_of

@@ -12,7 +12,7 @@ from inference.errors import DataError
 from inference.models.answer import answer
 from inference.models.content import ContentSettings, fit_content, tags_of
 from inference.models.requests import request_of
-from inference.training.blend import fit_sources
+from inference.training.sources import fit_sources
 from schemas.serving import BECAUSE, ITEMS, SOURCE_CODES, SOURCES
 from tests.inference.logs import chains
 

@@ -8,12 +8,12 @@ import pytest
 from inference.errors import CheckpointError
 from inference.evaluation.protocols import leave_one_out
 from inference.models.requests import request_of
-from inference.training.blend import fit_sources
 from inference.training.epochs import fit_transformer
 from inference.training.judging import Judge
 from inference.training.launch import fit_with_processes
 from inference.training.progress import Ended, Epoch, Resumed, Saved, Started
 from inference.training.sequences import Sequences
+from inference.training.sources import fit_sources
 from tests.inference.circles import circle, settings_of
 from tests.inference.logs import chains
 

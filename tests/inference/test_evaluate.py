@@ -13,7 +13,7 @@ from inference.evaluation import Evaluation, evaluate
 from inference.evaluation.protocols import leave_one_out
 from inference.training.blend import fit_blend, fit_pair, with_transformer
 from inference.training.epochs import EpochSettings
-from inference.training.progress import Epoch
+from inference.training.progress import Epoch, best_of
 from tests.inference.logs import DAY_S, START_S, chains, log_of
 
 
@@ -131,14 +131,24 @@ def test_a_transformer_joins_the_blend(tmp_path):
     assert found.results["transformer"].hr == 1
     assert found.results["blend"].hr == 1
     assert "blend without transformer" in found.results
-    epochs = [one for one in said if isinstance(one, Epoch)]
+    told = [one for one in said if isinstance(one, Epoch)]
+    epochs = [epoch for epoch in told if epoch.metric is not None]
+    assert len(told) == len(epochs) + best_of(epochs).number  # of all that may be learnt
     assert [epoch.number for epoch in epochs] == list(range(1, len(epochs) + 1))
     assert epochs[-1].loss < epochs[0].loss
     again = evaluate(chains(), k=1, ablate=True, sequential=sequential)
     assert again.results == found.results  # the checkpoint says that nothing is left to do
 
 
-def test_no_transformer_where_the_validation_items_are_not_beside_the_log():
-    for question in ({"part": "validation"}, {"protocol": "time-split"}):
-        with pytest.raises(DataError, match="for the test of leave-one-out only"):
-            evaluate(chains(), k=1, blend=True, sequential=QUICK, **question)
+@pytest.mark.parametrize("question", [{"part": "validation"}, {"protocol": "time-split"}, {}])
+def test_a_transformer_has_learnt_what_the_others_have_whatever_is_asked(question):
+    found = evaluate(chains(), k=1, blend=True, sequential=QUICK, **question)
+    assert found.results["transformer"].hr == 1
+    assert found.validation_learnt == (not question)
+
+
+def test_there_is_no_transformer_where_nobody_can_say_when_it_is_good():
+    log = log_of({"ann": "a b c", "bob": "b a c", "cy": "c a b"})
+    found = evaluate(log, k=1, part="validation", blend=True, sequential=QUICK)
+    assert "blend" in found.results
+    assert "transformer" not in found.results

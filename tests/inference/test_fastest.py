@@ -12,9 +12,9 @@ from inference.models.answer import answer
 from inference.models.weights import MODEL_FILE, load
 from inference.releases.golden import check_answers
 from inference.training import train
-from inference.training.blend import fit_whole_with_transformer
+from inference.training.blend import fit_whole, with_transformer
 from inference.training.epochs import EpochSettings
-from inference.training.fastest import Fastest, compressed
+from inference.training.fastest import WITHOUT, Fastest, compressed
 from schemas.releases import GOLDEN
 from tests.inference.logs import chains
 
@@ -34,24 +34,32 @@ def timed(*seconds):
 
 def fitted_with(fastest):
     epochs = EpochSettings(epochs=1)
-    fit = partial(fit_whole_with_transformer, epochs=epochs, fastest=fastest)
+    sequential = partial(with_transformer, epochs=epochs, fastest=fastest)
+    fit = partial(fit_whole, sequential=sequential)
     return compressed(train(chains(), fit=fit), fastest)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "chosen"), [((2.0, 1.0), "fast"), ((1.0, 2.0), NONE), ((1.0, 0.98), NONE)]
+    ("seconds", "chosen"),
+    [
+        ((2.0, 1.0, 3.0), "fast"),
+        ((1.0, 2.0, 3.0), NONE),
+        ((1.0, 0.98, 3.0), NONE),
+        ((2.0, 2.0, 1.0), WITHOUT),
+    ],
 )
 def test_of_forms_that_are_as_good_the_fastest_is_released(seconds, chosen):
     fastest = Fastest({NONE: same, "fast": same}, timed(*seconds).__next__)
     fitted = fitted_with(fastest)
     assert fastest.way == fitted.training.compression == chosen
+    assert ("transformer" in fitted.training.parts) == (chosen != WITHOUT)
     rates = [form.rows_per_s * spent for form, spent in zip(fastest.found, seconds, strict=True)]
     assert rates[0] == pytest.approx(rates[1])
     assert rates[0] > 1  # users of one request
 
 
 def test_it_is_chosen_once():
-    fastest = Fastest({NONE: same, "fast": same}, timed(2.0, 1.0).__next__)
+    fastest = Fastest({NONE: same, "fast": same}, timed(2.0, 1.0, 3.0).__next__)
     fitted_with(fastest)
     found = list(fastest.found)
     fitted_with(fastest)
@@ -64,7 +72,7 @@ def test_it_is_chosen_once():
     ids=["weights", "both"],
 )
 def test_a_smaller_form_is_served_as_it_was_judged(tmp_path, way):
-    fastest = Fastest({"smaller": way})
+    fastest = Fastest({"smaller": way}, timed(1.0, 2.0).__next__)
     fitted = fitted_with(fastest)
     assert fitted.training.parts[-1] == "transformer"
     folder = releases.write(fitted, tmp_path, {})
@@ -72,7 +80,9 @@ def test_a_smaller_form_is_served_as_it_was_judged(tmp_path, way):
     assert manifest.training.compression == "smaller"
     served = load(folder / MODEL_FILE)
     check_answers(folder / GOLDEN, lambda request: answer(served, request), "this process")
-    plain = releases.write(fitted_with(Fastest({NONE: same})), tmp_path, {})
+    plain = releases.write(
+        fitted_with(Fastest({NONE: same}, timed(1.0, 2.0).__next__)), tmp_path, {}
+    )
     assert (folder / MODEL_FILE).stat().st_size < (plain / MODEL_FILE).stat().st_size
 
 

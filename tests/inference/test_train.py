@@ -12,20 +12,19 @@ from inference.models.answer import answer
 from inference.models.requests import request_of
 from inference.training import train
 from inference.training.blend import (
-    COUNTED,
+    Pair,
     fit_blend,
-    fit_sources,
     fit_whole,
-    fit_whole_with_transformer,
     with_transformer,
 )
 from inference.training.epochs import EpochSettings
 from inference.training.progress import Epoch
 from inference.training.report import Kept
+from inference.training.sources import COUNTED, fit_sources
 from schemas.serving import SOURCE_CODES, SOURCES
 from tests.inference.logs import DAY_S, START_S, chains, log_of
 
-UNDESCRIBED = tuple(part for part in COUNTED if part != "content")
+UNDESCRIBED = tuple(part for part in COUNTED if part not in ("content", "text"))
 """What is counted where nothing says what the items are."""
 LOG = log_of({"ann": "a b c", "bob": "a c", "cy": "d a"})
 
@@ -59,18 +58,19 @@ def test_what_was_judged_is_what_is_released(tmp_path):
     epochs = EpochSettings(epochs=3, patience=2)
     given = {"epochs": epochs, "checkpoint": tmp_path / "run", "report": note}
     held = leave_one_out(log, "validation")
-    judged = with_transformer(fit_sources(held.fit), held.fit, held, **given)
+    sources = fit_sources(held.fit)
+    judged = with_transformer(Pair(sources, sources, held), held.fit, **given).ranked()
     first = len(told)
     kept = Kept(note)
     given["report"] = kept
-    fitted = train(log, fit=partial(fit_whole_with_transformer, **given))
+    fitted = train(log, fit=partial(fit_whole, sequential=partial(with_transformer, **given)))
     assert fitted.training.parts == [*UNDESCRIBED, "transformer"]
     assert torch.equal(fitted.model.weights, judged.weights)
     best = max(told[:first], key=lambda epoch: epoch.metric)
     assert len(told) == first + best.number  # nothing was fitted twice
     assert (kept.judged, kept.whole) == (told[:first], told[first:])
     assert all(epoch.metric is None for epoch in kept.whole)
-    assert torch.equal(fit_whole(log).weights, fit_blend(held.fit, held).weights)
+    assert torch.equal(fit_whole(log).whole.weights, fit_blend(held.fit, held).weights)
 
 
 def test_the_future_is_left_out():

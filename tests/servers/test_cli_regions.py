@@ -94,7 +94,7 @@ def test_both_regions_know_a_person_and_serve_a_release(
     data = ("csv", "--data", str(films))
     west = given | {"TIDEMILL_REGION": "west"}
     done(home, "replay", *data, **given)
-    done(home, "train", *data, "--no-evaluate", **given)
+    done(home, "train", *data, "--no-transformer", "--no-evaluate", **given)
     assert document(home, "release", **given)["served"] == {"east": {"version": "1"}}
     until(
         "the west knows of the release",

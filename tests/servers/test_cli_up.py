@@ -69,7 +69,7 @@ def test_up_release_restart_and_down(home: Path, films: Path, given: dict[str, s
 
     data = ("csv", "--data", str(films))
     done(home, "replay", *data, **given)
-    done(home, "train", *data, "--no-evaluate", **given)
+    done(home, "train", *data, "--no-transformer", "--no-evaluate", **given)
     record = document(home, "release", **given)
     assert (record["revision"], record["served"]) == (1, {"east": {"version": "1"}})
 
@@ -78,7 +78,7 @@ def test_up_release_restart_and_down(home: Path, films: Path, given: dict[str, s
         return slate["model"]["version"] if slate["model"] else None
 
     until("the workers ask for the release", lambda: scored_by() == "1")
-    done(home, "train", *data, "--no-evaluate", **given)
+    done(home, "train", *data, "--no-transformer", "--no-evaluate", **given)
     break_golden(home / "releases" / "recommender" / "2")
     assert "golden" in failed(home, "release", **given)
     (triton,) = document(home, "status", **given)["triton"]
@@ -162,7 +162,7 @@ def canary_promotion_and_rollback(
 ) -> None:
     """Version 1 is served before and behind."""
     assert "no canary is served" in failed(home, "promote", **given)
-    done(home, "train", *data, "--no-evaluate", "--without", "ease", **given)
+    done(home, "train", *data, "--no-transformer", "--no-evaluate", "--without", "ease", **given)
     record = document(home, "release", "--canary", "30", **given)
     assert record["served"] == {"east": {"version": "1", "canary": {"version": "3", "share": 0.3}}}
     listed = {one["version"]: one for one in document(home, "releases", **given)}

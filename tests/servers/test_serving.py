@@ -35,7 +35,7 @@ from schemas.serving import (
     SOURCE_CODES,
     K,
 )
-from tests.inference.fitted import fitted_for_triton
+from tests.inference.fitted import fitted_with_every_source
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(triton, tmp_path_factory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("releases")
-    first, second = (releases.write(fitted_for_triton(), folder, {}) for _ in range(2))
+    first, second = (releases.write(fitted_with_every_source(), folder, {}) for _ in range(2))
     with triton_grpc.InferenceServerClient(triton.grpc_url) as client:
         _empty(client, triton.repository)
         releases.install(first, triton.repository)
@@ -75,7 +75,7 @@ def _empty(client: triton_grpc.InferenceServerClient, repository: Path) -> None:
 
 def real(users, k=10):
     """A request with histories of the log."""
-    log = fitted_for_triton().fitted_on
+    log = fitted_with_every_source().fitted_on
     order, starts = log.by_user
     return request_of(log, [order[starts[user] : starts[user + 1]] for user in users], k)
 
@@ -100,16 +100,16 @@ def test_the_golden_outputs_come_out(served):
 
 def test_a_full_request_is_answered_as_in_process(served):
     request = real(range(MAX_USERS), k=20)
-    assert same(served.ask(request), answer(fitted_for_triton().model, request))
+    assert same(served.ask(request), answer(fitted_with_every_source().model, request))
 
 
 def test_what_is_served_is_what_was_judged(served):
     """The evaluation asks the model itself; here the server answers, 32 users at a time."""
-    log = fitted_for_triton().fitted_on
+    log = fitted_with_every_source().fitted_on
     held = leave_one_out(log)
     for begin in range(0, len(held.histories), MAX_USERS):
         request = request_of(log, held.histories[begin : begin + MAX_USERS], 10)
-        judged, found = answer(fitted_for_triton().model, request), served.ask(request)
+        judged, found = answer(fitted_with_every_source().model, request), served.ask(request)
         for name in (ITEMS, SOURCE_CODES, BECAUSE):
             np.testing.assert_array_equal(found[name], judged[name])
         np.testing.assert_allclose(found[SCORES], judged[SCORES], rtol=1e-5)
@@ -117,7 +117,8 @@ def test_what_is_served_is_what_was_judged(served):
 
 def test_a_release_of_the_first_format_is_still_served(served):
     counted = train(
-        fitted_for_triton().fitted_on, fit=partial(fit_transitions, settings=TransitionSettings())
+        fitted_with_every_source().fitted_on,
+        fit=partial(fit_transitions, settings=TransitionSettings()),
     )
     old = releases.write(counted, served.first.parent.parent, {})
     releases.install(old, served.repository)
@@ -134,7 +135,7 @@ def test_more_users_than_a_request_takes_are_refused(served):
 def test_each_user_gets_as_many_items_as_asked_and_none_excluded(served):
     request = real(range(6))
     request[K][:, 0] = [1, 3, 200, 7, 2, 5]
-    request[EXCLUDE] = np.tile(fitted_for_triton().fitted_on.item_hashes[:30], (6, 1))
+    request[EXCLUDE] = np.tile(fitted_with_every_source().fitted_on.item_hashes[:30], (6, 1))
     found = served.ask(request)[ITEMS]
     assert found.shape == (6, 200)
     assert [np.count_nonzero(row) for row in found] == [1, 3, 10, 7, 2, 5]
@@ -160,7 +161,7 @@ def test_requests_of_different_shapes_at_once_each_get_their_own_answer(served):
     ]
     with ThreadPoolExecutor(8) as pool:
         for request, found in zip(requests, pool.map(served.ask, requests), strict=True):
-            assert same(found, answer(fitted_for_triton().model, request))
+            assert same(found, answer(fitted_with_every_source().model, request))
 
 
 def test_what_its_caller_gave_up_does_not_hold_up_the_next(served):
@@ -172,7 +173,7 @@ def test_what_its_caller_gave_up_does_not_hold_up_the_next(served):
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(give_up, range(64)))
-    assert same(served.ask(real([0])), answer(fitted_for_triton().model, real([0])))
+    assert same(served.ask(real([0])), answer(fitted_with_every_source().model, real([0])))
 
 
 def test_a_bad_k_is_refused_alone(served):

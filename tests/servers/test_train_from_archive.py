@@ -11,7 +11,7 @@ from tests.servers.archive_database import OnServer, a_database
 from tests.streams import archive_records as records
 
 USERS, ITEMS, LENGTH = 30, 12, 6
-TRAIN = ("train", "--from", "clickhouse")
+TRAIN = ("train", "--from", "clickhouse", "--no-transformer")
 
 
 @pytest.fixture

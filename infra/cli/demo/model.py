@@ -4,7 +4,7 @@ from inference.data import Interactions
 from inference.errors import InferenceError
 from inference.releases import verify, versions, write
 from inference.training import train
-from inference.training.blend import COUNTED
+from inference.training.sources import COUNTED
 from infra import control
 from infra.cli.printing import tell
 from infra.local.home import Home

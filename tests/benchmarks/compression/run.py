@@ -21,10 +21,11 @@ from inference.evaluation.protocols import leave_one_out
 from inference.models.answer import answer
 from inference.models.requests import request_of
 from inference.models.transformer import Transformer
-from inference.training.blend import fit_sources, with_transformer
+from inference.training.blend import Pair, with_transformer
 from inference.training.epochs import EpochSettings
 from inference.training.judging import Asked, Judge
 from inference.training.progress import Epoch, Said
+from inference.training.sources import fit_sources
 from infra.cli import datasets
 from infra.local.settings import LocalSettings
 from schemas.serving import MAX_USERS
@@ -67,8 +68,8 @@ def run(options: Options, local: LocalSettings, report: Report) -> dict[str, Any
 
     epochs = EpochSettings(epochs=options.epochs)
     model = with_transformer(
-        blend, split.fit, held, epochs=epochs, seed=options.seed, report=say
-    ).transformer
+        Pair(blend, blend, held), split.fit, epochs=epochs, seed=options.seed, report=say
+    ).whole.transformer
     assert model is not None
     judges = {
         "ndcg_validation": Judge.of(blend, _asked(held, options.users)),
