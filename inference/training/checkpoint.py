@@ -6,8 +6,8 @@ every file. Whoever resumes must bring the same; what was cut off or changed is 
 a full disk at any line leaves the one before. torch keeps its list of tensors as a pickle, so a
 checkpoint is read only by whoever would also run code of its maker's.
 
-That part of torch takes a second to import; it is, where a checkpoint is written or read, since
-commands and Triton import this package and do neither.
+That part of torch takes a second to import, so it is imported where a checkpoint is written or
+read: commands and Triton import this package and mostly do neither.
 """
 
 import hashlib
