@@ -1,21 +1,22 @@
-"""Probers in a region and outside, under load: the link between the regions is cut, then the
-outside is cut off from one of them and from both, and nobody is promoted; then a region dies, and
-the other takes over by itself.
+"""Probers in a region and outside, under load: the link between the regions is cut, then only the
+outside is cut off, and nobody is promoted; then a region dies, and the other takes over by itself.
+
+What is cut off looks where nobody listens, and the mirrors are stopped; the network itself is not
+touched.
 """
 
 import time
 from typing import Any
 
 from infra import control
-from infra.probing.watch import OUTSIDE
+from infra.local import mirror
 from schemas.control import Ownership
 from tests.drills.check.findings import Findings, Report, report
-from tests.drills.harness.cutting import Cuts, cutting
 from tests.drills.harness.failing import Failing
 from tests.drills.harness.region import Region
 from tests.drills.harness.scene import Ground
 from tests.drills.harness.waiting import until
-from tests.servers.probers import AFTER_S, Prober, Probers, probing
+from tests.servers.probers import AFTER_S, NOBODY, Prober, Probers, probing
 
 SHORT = {"rate": 40.0, "users": 60, "partitions": 2, "cut_s": 4 * AFTER_S}
 
@@ -29,27 +30,20 @@ def run(
     cut_s: float = 60.0,
 ) -> Report:
     """`cut_s`: of silence, some times longer than what a promotion waits for."""
-    with ground.two(partitions=partitions, apart=True) as two:
+    with ground.two(partitions=partitions) as two:
         play, findings = Failing(two, rate, users), Findings()
         east, west = play.east, play.west
         settings = {name: region.settings for name, region in two.regions.items()}
         figures: dict[str, Any] = {"promotes_after_s": AFTER_S, "cut_s": cut_s}
         try:
-            with probing(settings, west.home.root, two.network) as probers:
-                cuts = cutting(two, probers)
-                figures["cut_by"] = cuts.by
-                probers.start(west.name)
-                probers.start(OUTSIDE, automatic=True)
-                hear(probers)
-                for observer, unseen in (
-                    (west.name, (east,)),
-                    (OUTSIDE, (east,)),
-                    (OUTSIDE, (east, west)),
-                ):
-                    _nobody_moves(play, probers, cuts, observer, unseen, cut_s, findings)
+            with probing(settings, west.home.root) as probers:
+                _cut_link(play, probers, cut_s, findings)
+                _cut_outside(play, probers, cut_s, findings)
+                outside = probers.start("outside", automatic=True)
+                until("the outside hears the east", lambda: outside.hears("east", "kafka"))
                 lost = play.fail(east)
-                until("the west owns the east", lambda: holds(west).owner == west.name)
-                figures["told"] = told(probers[OUTSIDE])
+                until("the west owns the east", lambda: _holds(west).owner == west.name)
+                figures["told"] = _told(outside)
             epoch = play.take_over(west, east.name)  # done already; its people move
             play.come_back(east, epoch, lost)
         finally:
@@ -60,51 +54,40 @@ def run(
         return report("detection", findings, figures)
 
 
-def hear(probers: Probers) -> None:
-    """Both observers hear each region that they look at, in every way."""
-    for observer, region, way in (
-        ("west", "east", "kafka"),
-        ("west", "east", "mirror"),
-        (OUTSIDE, "east", "kafka"),
-        (OUTSIDE, "west", "kafka"),
-    ):
-        until(
-            f"{observer} hears the {region} by its {way}",
-            lambda who=observer, region=region, way=way: probers[who].hears(region, way),
-        )
+def _cut_link(play: Failing, probers: Probers, cut_s: float, findings: Findings) -> None:
+    """Neither region hears the other; the outside hears both."""
+    both = (play.east, play.west)
+    for region in both:
+        region.stop(mirror.NAME)
+    inside = probers.start("west", east=NOBODY)
+    probers.start("outside", automatic=True)
+    _nobody_moves(play, inside, cut_s, findings, "a cut link")
+    for region in both:
+        region.start(mirror.NAME)
 
 
-def holds(region: Region) -> Ownership:
-    """What it knows of who owns the east."""
-    return control.ownerships(region.settings).origins["east"]
+def _cut_outside(play: Failing, probers: Probers, cut_s: float, findings: Findings) -> None:
+    """The outside does not reach the east, the west does."""
+    probers.start("west")
+    outside = probers.start("outside", automatic=True, east=NOBODY)
+    _nobody_moves(play, outside, cut_s, findings, "an asymmetric cut")
 
 
-def told(outside: Prober) -> list[str]:
-    """What a person would have been told."""
-    lines = outside.worker.log.read_text().splitlines()
-    return [line for line in lines if "WARNING" in line or "ERROR" in line]
-
-
-def _nobody_moves(
-    play: Failing,
-    probers: Probers,
-    cuts: Cuts,
-    observer: str,
-    unseen: tuple[Region, ...],
-    cut_s: float,
-    findings: Findings,
-) -> None:
-    """However long one of two does not hear the east: it goes on serving, and owns itself."""
-    what = f"{observer} is cut off from {' and '.join(region.name for region in unseen)}"
-    before = holds(play.west)
-    for region in unseen:
-        cuts.cut(observer, region.name)
-    until(f"{what} for long", lambda: probers[observer].silent_s("east") > cut_s)
+def _nobody_moves(play: Failing, deaf: Prober, cut_s: float, findings: Findings, cut: str) -> None:
+    """However long one of the two does not hear the east: it goes on serving, and owns itself."""
+    before = _holds(play.west)
+    until(f"{cut} lasts", lambda: deaf.silent_s("east") > cut_s)
     began_s = time.monotonic()
     play.everybody_is_served(play.east, began_s, play.east.name)
     findings.looked("cuts in which nobody may be promoted")
-    if holds(play.west) != before:
-        findings.add("promotions in a cut", f"{what}: {holds(play.west)}")
-    for region in unseen:
-        cuts.heal(observer, region.name)
-    hear(probers)
+    if _holds(play.west) != before:
+        findings.add("promotions in a cut", f"{cut}: {_holds(play.west)}")
+
+
+def _holds(region: Region) -> Ownership:
+    return control.ownerships(region.settings).origins["east"]
+
+
+def _told(outside: Prober) -> list[str]:
+    lines = outside.worker.log.read_text().splitlines()
+    return [line for line in lines if "WARNING" in line or "ERROR" in line]

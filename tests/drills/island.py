@@ -8,11 +8,11 @@ from typing import Any
 
 from infra.probing.watch import OUTSIDE
 from tests.drills.check.findings import Findings, Report, report
-from tests.drills.detection import hear, holds, told
 from tests.drills.harness.cutting import cutting
 from tests.drills.harness.failing import Failing
 from tests.drills.harness.scene import Ground
 from tests.drills.harness.waiting import until
+from tests.drills.harness.watched import hear, holds, told
 from tests.servers.probers import AFTER_S, probing
 
 SHORT = {"rate": 40.0, "users": 60, "partitions": 2, "island_s": 3.0}
