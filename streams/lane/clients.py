@@ -51,6 +51,13 @@ def catch_up_reader(settings: Settings, isolation: str = "read_committed") -> Co
     return reader(settings, **{"fetch.min.bytes": 1, "isolation.level": isolation})
 
 
+def follower(settings: Settings) -> Consumer:
+    """A reader for logs that are read to their end and then on, which rarely grow: what comes is
+    there at once, and a broker where nothing does is asked ten times a second.
+    """
+    return reader(settings, **{"fetch.min.bytes": 1, "fetch.wait.max.ms": 100})
+
+
 def member(settings: Settings, group: str, on_error: Callable[[KafkaError], None]) -> Consumer:
     """A consumer that only takes part in the group; it is paused and never gets a record."""
     return Consumer(

@@ -44,7 +44,7 @@ class WholeTopics(threading.Thread):
         self._stopping.set()
 
     def run(self) -> None:
-        consumer = clients.catch_up_reader(self._settings)
+        consumer = clients.follower(self._settings)
         try:
             unread = self._assign(consumer)
             while not self._stopping.is_set():
