@@ -108,7 +108,7 @@ def test_nobody_with_two_items_gives_no_batch():
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("loss", ["full", "sampled", "gbce"])
 def test_a_circle_is_learnt(style, loss):
-    model, epochs = fit(epochs=15, style=style, loss=loss)
+    model, epochs = fit(epochs=30, style=style, loss=loss)
     assert right(model) == 1
     assert epochs[-1].loss < epochs[0].loss
 
