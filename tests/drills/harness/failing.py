@@ -31,8 +31,8 @@ _TWINS = 5.0
 
 
 class Failing:
-    """`rate` is of the east's people, the west has a quarter. `models`: there are Tritons, `full`:
-    and archives, too. `watched`: curves for a picture.
+    """`rate` is of the east's people, the west has a quarter. `full`: with models
+    and archives. `watched`: curves for a picture.
     """
 
     def __init__(
@@ -42,10 +42,9 @@ class Failing:
         users: int,
         *,
         full: bool = False,
-        models: bool = False,
         watched: bool = False,
     ) -> None:
-        self.two, self.rate, self._users, self._models = two, rate, users, full or models
+        self.two, self.rate, self._users, self._full = two, rate, users, full
         two.begin()
         if full:
             for region in two.regions.values():
@@ -220,7 +219,7 @@ class Failing:
             )
 
     def _bring_model_back(self, region: Region) -> None:
-        if self._models:
+        if self._full:
             # Torch comes with it, which is slow to import.
             from tests.drills.harness.models import bring_model_back  # noqa: PLC0415
 

@@ -19,12 +19,11 @@ def played(
     rate: float,
     users: int,
     partitions: int,
-    models: bool = False,
     broker: Mapping[str, str] | None = None,
 ) -> Report:
-    """`models`: with a Triton in each region; `broker`: settings of both brokers."""
-    with ground.two(partitions=partitions, models=models, broker=broker) as two:
-        play, findings = Failing(two, rate, users, models=models), Findings()
+    """`broker`: settings of both brokers."""
+    with ground.two(partitions=partitions, broker=broker) as two:
+        play, findings = Failing(two, rate, users), Findings()
         try:
             told = story(play, findings)
         finally:

@@ -45,14 +45,13 @@ def regions_of(
     tools: Path,
     *,
     partitions: int = 4,
-    archives: bool = False,
-    models: bool = False,
+    full: bool = False,
     broker: Mapping[str, str] | None = None,
     network: Network | None = None,
 ) -> Iterator[Regions]:
-    """Started, each owning itself, without workers. `archives`: a ClickHouse in each, `models`: a
-    Triton, neither of which looks out of a network of its own; `broker`: settings of both brokers
-    beside those that they always have.
+    """Started, each owning itself, without workers. `full`: ClickHouse and Triton in each, which
+    do not look out of a network of their own; `broker`: settings of both brokers beside those that
+    they always have.
     """
     machine.mkdir(parents=True, exist_ok=True)
     fixed = dict.fromkeys(_PORTS, 0)
@@ -60,10 +59,7 @@ def regions_of(
     taken: list[int] = []
     places = regions.named(local, REGIONS)
     told = {place.name: _endpoints(place.name, taken, network) for place in places}
-    made = {
-        place.name: _region(machine, place, told, partitions, archives=archives, models=models)
-        for place in places
-    }
+    made = {place.name: _region(machine, place, told, partitions, full=full) for place in places}
     for region in made.values():
         region.network = network
         region.servers["kafka"] = _with(region.servers["kafka"], region, broker or {})
@@ -72,12 +68,11 @@ def regions_of(
             list(pool.map(_begin, made.values()))
             list(pool.map(lambda region: region.start(mirror.NAME), made.values()))
         _furnish(made)
-        if models:
+        if full:
             # Torch comes with it, which is slow to import.
             from tests.drills.harness.models import release  # noqa: PLC0415
 
             release(made)
-        if archives:
             for region in made.values():
                 _tables(region)
         yield made
@@ -128,8 +123,7 @@ def _region(
     told: Mapping[str, Endpoints],
     partitions: int,
     *,
-    archives: bool,
-    models: bool,
+    full: bool,
 ) -> Region:
     home, own = place.local.place, told[place.name]
     peers = {peer: told[peer].kafka for peer in place.settings.peers}
@@ -156,14 +150,13 @@ def _region(
             ),
         ),
     }
-    if archives:
+    if full:
         servers["clickhouse"] = clickhouse.server(
             home,
             clickhouse.ClickHouse(
                 own.clickhouse_port, own.clickhouse_http_port, ready_timeout_s=_READY_S
             ),
         )
-    if models:
         servers["triton"] = triton.server(
             home,
             triton.Triton(
@@ -183,7 +176,7 @@ def _region(
     }
     clients = {
         # Nobody there without models: popular items answer, at once.
-        "triton": ",".join(own.tritons) if models else "127.0.0.1:1",
+        "triton": ",".join(own.tritons) if full else "127.0.0.1:1",
         "clickhouse": ",".join(own.clickhouses),
         "clickhouse_database": own.clickhouse_database,
         "session_timeout_ms": 3_000,

@@ -170,7 +170,6 @@ class Ground:
         *,
         partitions: int = 4,
         full: bool = False,
-        models: bool = False,
         broker: Mapping[str, str] | None = None,
         apart: bool = False,
     ) -> Iterator[Two]:
@@ -186,8 +185,8 @@ class Ground:
         with (
             closing(Network(*REGIONS, OUTSIDE)) if is_apart else nullcontext() as network,
             regions_of(
-                machine, self.home.tools, partitions=partitions, archives=full,
-                models=full or models, broker=broker, network=network,
+                machine, self.home.tools, partitions=partitions, full=full,
+                broker=broker, network=network,
             ) as regions,
         ):  # fmt: skip
             made = Two(regions, partitions, network)
