@@ -40,6 +40,7 @@ down: ## stop all servers and workers
 
 install: environment ## only bring what is missing: Python environment and servers
 	@$(PYTHON) -m infra.local.install
+	@$(PYTHON) -m streams.native
 
 environment:
 	@infra/local/bootstrap.sh

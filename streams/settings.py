@@ -1,7 +1,7 @@
 """Every setting of a worker, with its default, unit and reason; each is TIDEMILL_<NAME>."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -126,6 +126,12 @@ class Settings(BaseSettings):
     )
     hot_mb: int = Field(
         512, ge=1, description="for states in memory, all partitions of this worker together"
+    )
+    native: Literal["auto", "off"] = Field(
+        "auto",
+        description="whether plain records go through compiled code: auto, where `make install`"
+        " could compile it, for a third of the CPU; off: all through Python, to see whether it is"
+        " the code's fault",
     )
     flush_s: float = Field(
         10.0,

@@ -41,7 +41,12 @@ def slice_at(now_s: float, slices: int, period_s: float) -> int:
 
 def is_sampled(user_id: str, share: float) -> bool:
     """Whether a standby scores this user's asks, where `share` (0 to 1) of all users are scored."""
-    return share > 0 and user_hash(user_id) >> _HALF_BITS < share * (1 << _HALF_BITS)
+    return user_hash(user_id) >> _HALF_BITS < sampled_below(share)
+
+
+def sampled_below(share: float) -> float:
+    """Whose hash has an upper half below this is in the sample."""
+    return share * (1 << _HALF_BITS)
 
 
 class Compared(NamedTuple):

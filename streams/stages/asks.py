@@ -1,10 +1,12 @@
 """Events that ask for a slate: what `recommend` reads, plans and answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 import msgspec
 
 from schemas.events import AnyEvent
+from streams.native.contract import Native, NewestPlain
 
 Order = tuple[int, str]
 """(append time, event id): asks are ordered by it in every cluster alike; offsets are not."""
@@ -37,6 +39,40 @@ def keep_newest(newest: dict[Place, Ask], ask: Ask) -> None:
     known = newest.setdefault(place, ask)
     if ask.appended_at_ms > known.appended_at_ms or ask.order > known.order:
         newest[place] = ask
+
+
+class NewestAsks:
+    """The newest ask of each place among those of a batch."""
+
+    keeps_each: ClassVar[bool] = False
+    """Whether every ask is its own newest: so a benchmark has it, whose events all cost the same."""
+
+    def __init__(self) -> None:
+        self._asks: dict[Place, Ask] = {}
+        self._plain: NewestPlain | None = None
+
+    def __len__(self) -> int:
+        """Asks held; of some places two, until `all` is called."""
+        return len(self._asks) + (0 if self._plain is None else len(self._plain))
+
+    def add(self, ask: Ask) -> None:
+        if self.keeps_each:
+            event = ask.event
+            self._asks[event.user_id, f"{event.surface} {event.event_id}"] = ask
+        else:
+            keep_newest(self._asks, ask)
+
+    def plain(self, native: Native) -> NewestPlain:
+        """Where the asks of plain records go, which are decoded when `all` are wanted."""
+        if self._plain is None:
+            self._plain = native.NewestAsks(self.keeps_each)
+        return self._plain
+
+    def all(self) -> dict[Place, Ask]:
+        if self._plain:
+            for source, value, appended_at_ms, offset in self._plain.take():
+                self.add(source(value, appended_at_ms, offset))
+        return self._asks
 
 
 def earliest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

@@ -6,6 +6,7 @@ One pass over the batch. A record that cannot be used never stops its neighbours
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from schemas.codec import SCHEMA_HEADER, EventDecoder, Reason, RefusedError
 from schemas.events import AnyEvent
@@ -15,11 +16,12 @@ from streams import metrics
 from streams.lane.contract import Produced, Record, Run
 from streams.lane.dead_letters import dead_letter
 from streams.lane.forwarding import forwarded, partition_of, producer_of
+from streams.native.contract import Reading, Source
 from streams.settings import Settings
-from streams.stages.asks import Ask, DueAsks, Order, Place, keep_newest
+from streams.stages.asks import Ask, DueAsks, NewestAsks, Order, Place
 from streams.stages.digests import Digests
 from streams.stages.late import Late
-from streams.stages.recent import RecentAsks
+from streams.stages.plain import Answered, Plain
 from streams.stages.sample import Sample
 from streams.state.flushing import FlushCycle
 from streams.state.fold import fold
@@ -30,16 +32,15 @@ from streams.state.users import Users
 log = logging.getLogger(__name__)
 
 _NEVER: Order = (-1, "")
+_REPLAYED_AT_ONCE = 1_000
 
 
 @dataclass
 class Intake:
     """What came of a batch's records."""
 
-    asks: dict[Place, Ask] = field(default_factory=dict)
-    """The newest of each place that is this region's to answer and has no answer yet."""
-    sampled: dict[Place, Ask] = field(default_factory=dict)
-    """The newest of each place that another region answers, of the users in the sample."""
+    own: NewestAsks = field(default_factory=NewestAsks)
+    others: NewestAsks = field(default_factory=NewestAsks)
     dead_letters: list[Produced] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     """(topic, reason) of each dead letter, to be counted once they are committed."""
@@ -48,6 +49,16 @@ class Intake:
     """The producer of each forwarded record."""
     first_appended_ms: dict[str, int] = field(default_factory=dict)
     """Of each origin, the append time of the batch's first record."""
+
+    @property
+    def asks(self) -> dict[Place, Ask]:
+        """The newest of each place that is this region's to answer and has no answer yet."""
+        return self.own.all()
+
+    @property
+    def sampled(self) -> dict[Place, Ask]:
+        """The newest of each place that another region answers, of the users in the sample."""
+        return self.others.all()
 
     def refuse(self, record: Record, refused: RefusedError) -> None:
         self.dead_letters.append(dead_letter(record, refused))
@@ -66,9 +77,10 @@ class Partition:
         now_s: float,
     ) -> None:
         self.number = number
-        self.users = Users(store, settings.state_format)
+        self._plain = Plain(settings)
+        self.users = Users(store, settings.state_format, self._plain.hot_states())
         self.cycle = FlushCycle(settings.flush_s, now_s, {})
-        self._recent = {origin: RecentAsks() for origin in origins.values()}
+        self._recent = {origin: self._plain.recent_asks() for origin in origins.values()}
         """Each origin by its own time: a mirror that lags brings one's asks minutes after the
         other's, and by a common time they would be forgotten at once.
         """
@@ -81,6 +93,8 @@ class Partition:
         self.epochs: dict[str, int] = {}
         """Of each origin that is published for, the epoch at which due asks were looked for."""
         self._answered: dict[str, Mapping[Place, Order]] = {}
+        self._answered_to_ms: dict[str, int] = {}
+        """Of each origin, the newest append time in there."""
         self._answered_before_ms: dict[str, int] = {}
         """Of each origin, what the logs said when its asks were read. It also holds for what a
         standby that lagged behind has yet to take.
@@ -111,16 +125,21 @@ class Partition:
             if refused.refused:
                 log.warning("%d records of %s cannot be joined", len(refused.refused), topic)
             return
-        appended_at_ms = 0
-        for record in records:
-            appended_at_ms = record.timestamp()[1]
-            try:
-                event = self._decode(record, appended_at_ms)
-            except RefusedError:
-                continue
-            if self._fold(event, appended_at_ms):
-                self.users.must_flush(event.user_id)
-        self._folded(self._origins[topic], appended_at_ms)
+        reading = self._plain.replayed(self.users.hot_states)
+        rest = iter(records)
+        while chunk := list(islice(rest, _REPLAYED_AT_ONCE)):
+            for record in self._left_by(reading, chunk):
+                self._replay(record)
+            self._folded(self._origins[topic], chunk[-1].timestamp()[1])
+
+    def _replay(self, record: Record) -> None:
+        appended_at_ms = record.timestamp()[1]
+        try:
+            event = self._decode(record, appended_at_ms)
+        except RefusedError:
+            return
+        if self._fold(event, appended_at_ms):
+            self.users.must_flush(event.user_id)
 
     def learn(
         self,
@@ -134,6 +153,7 @@ class Partition:
         self.forget(origin)
         self.due.replace(origin, due)
         self._answered[origin] = answered
+        self._answered_to_ms[origin] = max((order[0] for order in answered.values()), default=0)
         self._answered_before_ms[origin] = answered_before_ms
         for ask in recent:
             event = ask.event
@@ -145,8 +165,9 @@ class Partition:
         """Its epoch ended: what was planned is dropped, and what was answered may not be valid."""
         self.due.replace(origin, ())
         self._answered.pop(origin, None)
+        self._answered_to_ms.pop(origin, None)
         self._answered_before_ms.pop(origin, None)
-        self._recent[origin] = RecentAsks()
+        self._recent[origin] = self._plain.recent_asks()
 
     def asks(
         self, topic: str, records: Iterable[Record], misplaced: list[Record] | None = None
@@ -174,35 +195,73 @@ class Partition:
 
     def _take(self, topic: str, records: Sequence[Record], taken: Intake) -> None:
         origin = self._origins[topic]
-        is_owned = origin in self.epochs
         taken.first_appended_ms.setdefault(origin, records[0].timestamp()[1])
         unknown = self._decoder.unknown_fields
-        for record in records:
-            appended_at_ms = record.timestamp()[1]
-            try:
-                event = self._decode(record, appended_at_ms)
-            except RefusedError as refused:
-                taken.refuse(record, refused)
-                continue
-            if not self._fold(event, appended_at_ms):
-                # A mirrored one is forwarded in its own region, which may be gone where this one
-                # took its people over.
-                if origin == self._region or is_owned:
-                    self._forward(record, event, taken)
-                continue
-            if event.kind not in self._asking:
-                continue
-            if is_owned:
-                asks, is_taken = taken.asks, self._is_open(origin, event, appended_at_ms)
-            else:
-                asks = taken.sampled
-                is_taken = self.sample.takes(event.user_id, among=asks)
-            if is_taken:
-                keep_newest(asks, Ask(event, origin, appended_at_ms, topic, record.offset()))
-        self._folded(origin, appended_at_ms)
+        asks = taken.own if origin in self.epochs else taken.others
+        reading = self._reading(topic, origin, asks)
+        for record in self._left_by(reading, records):
+            self._take_one(record, topic, origin, taken)
+            if reading is not None and asks:
+                reading.is_cold = False
+        self._folded(origin, records[-1].timestamp()[1])
         if unknown != self._decoder.unknown_fields:
             found = self._decoder.unknown_fields - unknown
             metrics.UNKNOWN_FIELDS.labels(topic).inc(found)
+
+    def _reading(self, topic: str, origin: str, asks: NewestAsks) -> Reading | None:
+        """How plain records of a run are taken, where there is compiled code for it."""
+        users, source = self.users.hot_states, self._source(topic, origin)
+        if origin not in self.epochs:
+            is_cold = not asks and self.sample.is_cold
+            return self._plain.sampled(users, asks, source, self.sample.share, is_cold=is_cold)
+        answered = Answered(
+            self._answered_before_ms.get(origin, 0), self._answered_to_ms.get(origin, 0)
+        )
+        return self._plain.answered(users, asks, source, origin, self._recent, answered)
+
+    def _source(self, topic: str, origin: str) -> Source:
+        decode = self._decoder.decode_event
+
+        def ask(value: bytes, appended_at_ms: int, offset: int) -> Ask:
+            event = decode(value, None, appended_at_ms)
+            return Ask(event, origin, appended_at_ms, topic, offset)
+
+        return ask
+
+    def _left_by(self, reading: Reading | None, records: Sequence[Record]) -> Iterator[Record]:
+        """Those that are not plain, each when all before it are taken."""
+        if reading is None:
+            yield from records
+            return
+        listed = records if isinstance(records, list) else list(records)
+        at = reading.take(listed, 0)
+        while at < len(listed):
+            yield listed[at]
+            at = reading.take(listed, at + 1)
+
+    def _take_one(self, record: Record, topic: str, origin: str, taken: Intake) -> None:
+        appended_at_ms = record.timestamp()[1]
+        try:
+            event = self._decode(record, appended_at_ms)
+        except RefusedError as refused:
+            taken.refuse(record, refused)
+            return
+        is_owned = origin in self.epochs
+        if not self._fold(event, appended_at_ms):
+            # A mirrored one is forwarded in its own region, which may be gone where this one
+            # took its people over.
+            if origin == self._region or is_owned:
+                self._forward(record, event, taken)
+            return
+        if event.kind not in self._asking:
+            return
+        if is_owned:
+            asks, is_taken = taken.own, self._is_open(origin, event, appended_at_ms)
+        else:
+            asks = taken.others
+            is_taken = self.sample.takes(event.user_id, among=asks)
+        if is_taken:
+            asks.add(Ask(event, origin, appended_at_ms, topic, record.offset()))
 
     def _folded(self, origin: str, appended_at_ms: int) -> None:
         # A broker's clock may step back; what was folded stays folded.

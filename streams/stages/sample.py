@@ -12,7 +12,7 @@ import asyncio
 import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence, Sized
 from typing import Any
 
 from schemas.codec import encode
@@ -41,19 +41,20 @@ class Sample:
 
     def __init__(self, settings: Settings) -> None:
         # Without a peer nobody else answers, and nobody would compare.
-        self._share = settings.sample_share if settings.peers else 0.0
+        self.share = settings.sample_share if settings.peers else 0.0
+        """Of the users who are in it."""
         self._call: asyncio.Task[None] | None = None
         self._made: deque[tuple[int, SampledSlate]] = deque()
         self._made_bytes = 0
         self._scored_s: float | None = None
 
-    def takes(self, user_id: str, among: Collection[object]) -> bool:
+    def takes(self, user_id: str, among: Sized) -> bool:
         """Whether an ask of this user is scored: he is in the sample, as he is in every region with
         this share; or the scorer grows cold and there is nobody `among` those taken so far.
         """
-        if is_sampled(user_id, self._share):
+        if is_sampled(user_id, self.share):
             return True
-        return not among and self._is_cold()
+        return not among and self.is_cold
 
     def begin(self, asks: dict[Place, Ask], plan: Callable[[Ask], Planned], score: Score) -> None:
         """Have the newest of a batch's asks scored; the states are those of this moment."""
@@ -75,8 +76,10 @@ class Sample:
         if self._call is not None:
             self._call.cancel()
 
-    def _is_cold(self) -> bool:
-        if not self._share:
+    @property
+    def is_cold(self) -> bool:
+        """Whether an ask of whoever comes is taken."""
+        if not self.share:
             return False
         return self._scored_s is None or time.monotonic() - self._scored_s > _WARM_S
 

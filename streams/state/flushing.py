@@ -58,7 +58,7 @@ class FlushCycle:
         if self._will_mark is None:
             if not (whole or self._may_begin(users, behind, now_s)):
                 return NOTHING
-            self._left, users.dirty = users.dirty, {}
+            self._left = users.take_dirty()
             self._size = len(self._left)
             self._began_s = now_s
             self._will_mark = dict(behind)
@@ -75,14 +75,14 @@ class FlushCycle:
 
     def is_clean(self, users: Users, behind: Offsets) -> bool:
         """Whether the last marker says everything up to `behind`."""
-        return not users.dirty and self._will_mark is None and behind == self._marked
+        return users.is_clean and self._will_mark is None and behind == self._marked
 
     def holds(self, user_id: str) -> bool:
         """Whether a user's turn in this cycle is yet to come."""
         return user_id in self._left
 
     def _may_begin(self, users: Users, behind: Offsets, now_s: float) -> bool:
-        moved = bool(users.dirty) or behind != self._marked
+        moved = not users.is_clean or behind != self._marked
         return moved and now_s - self._ended_s >= self._cycle_s
 
     def _overdue(self, now_s: float) -> int:

@@ -9,6 +9,7 @@ event loop's thread (and before that, while a partition is opened, in the thread
 from collections.abc import Callable, Iterator
 
 from schemas.state import EMPTY, FORMAT, USER_KEY_PREFIX, UserState
+from streams.state.hot import Hot, HotStates
 from streams.state.store import Change, Store
 
 _OVERHEAD_BYTES = 300
@@ -22,27 +23,36 @@ _WEIGHT = 0.05
 class Users:
     """States by user id. Who has none has the empty state and is not counted."""
 
-    def __init__(self, store: Store, layout: int = FORMAT) -> None:
+    def __init__(self, store: Store, layout: int = FORMAT, hot: Hot | None = None) -> None:
         self._store = store
         self._layout = layout
-        self._young: dict[str, UserState] = {}
-        self._old: dict[str, UserState] = {}
+        self.hot_states: Hot = HotStates() if hot is None else hot
         self._mean_bytes = float(_FIRST_GUESS_BYTES)
-        self.dirty: dict[str, None] = {}
+        self._dirty: dict[str, None] = {}
+
+    @property
+    def dirty(self) -> dict[str, None]:
         """Changed since their last flush, in the order of their first change."""
+        if self.hot_states.has_changed:
+            self._dirty.update(dict.fromkeys(self.hot_states.changed()))
+        return self._dirty
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nobody is dirty; naming them costs more."""
+        return not self._dirty and not self.hot_states.has_changed
+
+    def take_dirty(self) -> dict[str, None]:
+        """Who is dirty is so no more: a cycle takes them over."""
+        taken, self._dirty = self.dirty, {}
+        return taken
 
     def find(self, user_id: str) -> UserState | None:
         """The state, None for a user who is not known here. Raises StoreError, ValueError."""
-        state = self._young.get(user_id)
-        if state is not None:
-            return state
-        state = self._old.pop(user_id, None)
-        if state is None:
-            stored = self._store.state(user_id)
-            if stored is None:
-                return None
+        state = self.hot_states.touch(user_id)
+        if state is None and (stored := self._store.state(user_id)) is not None:
             state = UserState.decode(stored)
-        self._young[user_id] = state
+            self.hot_states.put(user_id, state)
         return state
 
     def get(self, user_id: str) -> UserState:
@@ -50,13 +60,13 @@ class Users:
 
     def peek(self, user_id: str) -> UserState | None:
         """As `find`, but it is no touch: nobody grows hot. Raises StoreError, ValueError."""
-        state = self._young.get(user_id) or self._old.get(user_id)
+        state = self.hot_states.peek(user_id)
         if state is None and (stored := self._store.state(user_id)) is not None:
             state = UserState.decode(stored)
         return state
 
     def hot_ids(self) -> list[str]:
-        return [*self._young, *self._old]
+        return self.hot_states.ids()
 
     def stored_ids(self, after: str | None, at_most: int) -> list[str]:
         """Of the store, in its order; hot users may be among them."""
@@ -64,18 +74,19 @@ class Users:
 
     def put(self, user_id: str, state: UserState) -> None:
         """A state that is not the one `find` gave."""
-        self._young[user_id] = state
-        self.dirty[user_id] = None
+        self.hot_states.put(user_id, state)
+        self._dirty[user_id] = None
 
     def must_flush(self, user_id: str) -> None:
         """A user just found is dirty, although he did not change."""
-        if user_id in self._young:
-            self.dirty[user_id] = None
+        if self.hot_states.is_young(user_id):
+            self._dirty[user_id] = None
 
     def flushed(self, user_id: str) -> Change:
         """A user's record for the changelog; he is clean once it is committed and stored."""
-        self.dirty.pop(user_id, None)
-        state = self._young.get(user_id) or self._old.get(user_id)
+        self._dirty.pop(user_id, None)
+        self.hot_states.unmark(user_id)
+        state = self.hot_states.peek(user_id)
         if state is None:  # spilled meanwhile
             value = self._store.state(user_id)
         else:
@@ -87,20 +98,22 @@ class Users:
         """Let go of whom was not touched for long, if there are too many. Call between batches:
         what is let go must be committed. `is_due` tells who waits for a cycle under way.
         """
-        if 2 * len(self._young) * (self._mean_bytes + _OVERHEAD_BYTES) <= hot_bytes:
+        hot = self.hot_states
+        if 2 * hot.young * (self._mean_bytes + _OVERHEAD_BYTES) <= hot_bytes:
             return
+        dirty = self.dirty
         spilled = [
             Change(USER_KEY_PREFIX + user_id.encode(), state.encode(self._layout))
-            for user_id, state in self._old.items()
-            if user_id in self.dirty or is_due(user_id)
+            for user_id in hot.old_ids()
+            if (user_id in dirty or is_due(user_id)) and (state := hot.peek(user_id)) is not None
         ]
         if spilled:
             self._store.write(spilled)
-        self._old, self._young = self._young, {}
+        hot.age()
 
     @property
     def hot(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self.hot_states)
 
     @property
     def estimated(self) -> int:
@@ -114,8 +127,11 @@ class Users:
 
     def states(self) -> Iterator[tuple[str, UserState]]:
         """Every user with his state, hot or not; for checks, not for the way of an event."""
-        yield from self._young.items()
-        yield from self._old.items()
+        hot = self.hot_states.ids()
+        for user_id in hot:
+            if (state := self.hot_states.peek(user_id)) is not None:
+                yield user_id, state
+        those = set(hot)
         for user_id, stored in self._store.states():
-            if user_id not in self._young and user_id not in self._old:
+            if user_id not in those:
                 yield user_id, UserState.decode(stored)

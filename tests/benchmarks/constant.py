@@ -15,7 +15,7 @@ import msgspec
 from streams import worker
 from streams.scoring.candidates import Scored, Wanted
 from streams.settings import Settings
-from streams.stages import answering, intake, recommend
+from streams.stages import answering, asks, recommend
 from streams.stages.asks import Ask
 from streams.stages.late import Late, Planned
 from streams.state.users import UserState
@@ -43,17 +43,12 @@ class Constant(recommend.Recommend):
         self._answering = ConstantAnswering(settings, self._known, self._scorer)
 
 
-def keep_each(asks: dict[tuple[str, ...], Ask], ask: Ask) -> None:
-    """Every ask is its own newest."""
-    asks[ask.event.user_id, ask.event.surface, ask.event.event_id] = ask
-
-
 def run(answered: str, stage: Callable[[Node, Settings], Constant]) -> None:
     """The worker, until SIGTERM."""
     items = msgspec.Raw(msgspec.json.encode(slate.items()))
     answering.choose = lambda **_: items
     if answered == "each":
-        intake.keep_newest = keep_each
+        asks.NewestAsks.keeps_each = True
     worker._stage = stage
     worker.main(["recommend"])
 

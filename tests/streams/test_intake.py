@@ -165,7 +165,7 @@ def test_an_event_read_twice_changes_no_state_and_is_answered_once(held: Held) -
     assert take(event(), partition).asks
     once = partition.users.get("kim")
     assert not take(event(), partition).asks
-    assert partition.users.get("kim") is once
+    assert partition.users.get("kim") == once
 
 
 def test_the_newest_ask_of_each_surface_stands_for_those_before_it(held: Held) -> None:

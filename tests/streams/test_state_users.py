@@ -107,7 +107,7 @@ def test_a_dirty_user_who_is_let_go_is_spilled_and_stays_dirty(store: Store) -> 
 def test_who_waits_for_the_cycle_under_way_is_spilled_too(store: Store) -> None:
     users = Users(store)
     users.put("ann", numbered(7))
-    users.dirty = {}  # a cycle has taken them over
+    users.take_dirty()  # for a cycle
     for user_id in ("bob", "cat"):
         users.bound(LET_GO, lambda user_id: user_id == "ann")
         users.put(user_id, numbered(0))

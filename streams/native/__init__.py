@@ -1,0 +1,80 @@
+"""The way of a plain record through the `recommend` stage, in C (source/): decoding, the fold,
+recent asks and the newest ask of each place, for a tenth of what Python's objects cost.
+
+Python stays the reference and does everything that is not plain, so the worker runs without it
+as well. `make install` compiles it (build.py); a worker loads what was compiled from these very
+sources, or says once why it goes on without. It must never give other bytes, other asks or
+another order than the Python code: tests/streams/test_native_*.py hold it to that, and what it
+knows of layouts and bounds is compared here before it is used. Called by `stages/intake.py`.
+"""
+
+import functools
+import logging
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+
+from schemas.state import BOUNDS_VERSION, FORMAT, HISTORY_LIMIT, MAP_LIMITS
+from streams.native.build import compiled
+from streams.native.contract import Native
+from streams.state.fold import FOLD_VERSION
+
+log = logging.getLogger(__name__)
+
+RULES = {
+    "format": FORMAT,
+    "bounds": BOUNDS_VERSION,
+    "fold": FOLD_VERSION,
+    "history": HISTORY_LIMIT,
+    "maps": MAP_LIMITS,
+}
+
+
+class UnavailableError(Exception):
+    """Why the compiled code cannot be used, and what to do about it."""
+
+
+def chosen(setting: str) -> Native | None:
+    """What the setting `native` asks for: `auto` or `off`. None: everything goes through Python."""
+    if setting == "off":
+        return None
+    try:
+        return native()
+    except UnavailableError as error:
+        _say_once(str(error))
+        return None
+
+
+@functools.cache
+def native() -> Native:
+    """The compiled module. Raises UnavailableError."""
+    path = compiled()
+    if not path.exists():
+        raise UnavailableError(
+            "it was not compiled from these sources; `make install` does it where there are a C"
+            " compiler and Python's headers (on Debian: gcc and python3-dev)"
+        )
+    loader = ExtensionFileLoader("hot", str(path))
+    spec = spec_from_loader("hot", loader)
+    assert spec is not None
+    try:
+        found: Native = module_from_spec(spec)  # type: ignore[assignment]
+        loader.exec_module(found)  # type: ignore[arg-type]
+    except (ImportError, OSError) as error:
+        raise UnavailableError(f"{path} cannot be loaded: {error}") from error
+    if found.RULES != RULES:
+        raise UnavailableError(f"it knows {found.RULES}, and this release has {RULES}")
+    return found
+
+
+@functools.cache
+def _say_once(reason: str) -> None:
+    log.warning("plain records go through Python, which costs more: %s", reason)
+
+
+def unavailable() -> str | None:
+    """Why a worker started now would go on without it; None where it would not."""
+    try:
+        native()
+    except UnavailableError as error:
+        return str(error)
+    return None

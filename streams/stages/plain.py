@@ -1,0 +1,88 @@
+"""Plain records of a partition: those that compiled code may take (streams/native).
+
+It folds them and keeps which of their asks are the newest, as `intake.py` would do it record by
+record. It stops at whatever is not plain, and `intake.py` does that one and calls it again, so
+records are taken in their order. Without compiled code there are no plain records.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.events import KINDS
+from schemas.state import EMPTY, UserState
+from streams import native
+from streams.native.contract import Reading, Recent, Source
+from streams.region.parity import sampled_below
+from streams.settings import Settings
+from streams.stages.asks import NewestAsks
+from streams.stages.recent import RecentAsks
+from streams.state.hot import Hot
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is known of an origin's asks that were answered before."""
+
+    before_ms: int
+    """Asks before it were answered."""
+    unsure_to_ms: int
+    """Of asks up to it, Python knows which."""
+
+
+class Plain:
+    """Of one partition."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._native = native.chosen(settings.native)
+        self._asking = sum(1 << KINDS.index(kind) for kind in settings.asking_kinds)
+
+    def hot_states(self) -> Hot | None:
+        """Where the hot users must be held for it."""
+        return None if self._native is None else self._native.HotStates(UserState, EMPTY.maps)
+
+    def recent_asks(self) -> Recent:
+        return RecentAsks() if self._native is None else self._native.RecentAsks()
+
+    def replayed(self, users: Hot) -> Reading | None:
+        """For records that were answered before; whoever is touched counts as changed."""
+        if self._native is None:
+            return None
+        return self._native.Reading(users, marks_all=True)
+
+    def answered(
+        self,
+        users: Hot,
+        asks: NewestAsks,
+        source: Source,
+        origin: str,
+        recent: Mapping[str, Recent],
+        answered: Answered,
+    ) -> Reading | None:
+        """For a run of an origin whose asks are answered here."""
+        if self._native is None:
+            return None
+        return self._native.Reading(
+            users,
+            asks.plain(self._native),
+            source,
+            recent[origin],
+            tuple(other for name, other in recent.items() if name != origin),
+            asking=self._asking,
+            answered_before_ms=answered.before_ms,
+            unsure_to_ms=answered.unsure_to_ms,
+        )
+
+    def sampled(
+        self, users: Hot, asks: NewestAsks, source: Source, share: float, *, is_cold: bool
+    ) -> Reading | None:
+        """For a run of an origin that another region answers."""
+        if self._native is None:
+            return None
+        return self._native.Reading(
+            users,
+            asks.plain(self._native),
+            source,
+            asking=self._asking,
+            sampled_below=sampled_below(share),
+            is_cold=is_cold,
+        )
