@@ -45,7 +45,7 @@ class NewestAsks:
     """The newest ask of each place among those of a batch."""
 
     keeps_each: ClassVar[bool] = False
-    """Whether every ask is its own newest: so a benchmark has it, whose events all cost the same."""
+    """Whether each ask is its own newest: so has it a benchmark whose events all cost the same."""
 
     def __init__(self) -> None:
         self._asks: dict[Place, Ask] = {}
