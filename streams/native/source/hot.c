@@ -87,6 +87,14 @@ void hot_mark(struct hot *hot, struct user *user) {
     if (!user->is_marked) {
         user->is_marked = true;
         hot->marked[hot->marked_count++] = user;
+        hot->marked_users++;
+    }
+}
+
+void hot_unmark(struct hot *hot, struct user *user) {
+    if (user->is_marked) {
+        user->is_marked = false;
+        hot->marked_users--;
     }
 }
 
@@ -116,6 +124,7 @@ bool hot_age(struct hot *hot) {
     hot->size = size;
     hot->count = hot->young;
     hot->young = 0;
+    hot->marked_count = 0; /* nobody is marked, but some of the names were not taken off */
     return true;
 }
 

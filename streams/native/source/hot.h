@@ -26,8 +26,8 @@ struct hot {
     size_t size; /* a power of two, or 0 */
     size_t count, young;
     uint64_t seed, next_serial;
-    struct user **marked; /* in the order of their changes */
-    size_t marked_count, marked_room;
+    struct user **marked; /* in the order of their changes; some are marked no more */
+    size_t marked_count, marked_room, marked_users;
 };
 
 uint64_t hot_hash(const struct hot *hot, const char *id, size_t size);
@@ -43,6 +43,7 @@ void hot_touch(struct hot *hot, struct user *user);
 /* Whether there is memory for one more that is marked: ask before the change. */
 bool hot_may_mark(struct hot *hot);
 void hot_mark(struct hot *hot, struct user *user);
+void hot_unmark(struct hot *hot, struct user *user);
 
 /* The old are let go and the young grow old. Nobody may be marked. False without memory, and then
  * nothing has changed.

@@ -78,7 +78,7 @@ static bool copy(struct ask *kept, const struct ask *ask) {
     kept->surface = moved(ask->surface, ask, value);
     kept->event_id = moved(ask->event_id, ask, value);
     Py_INCREF(kept->source);
-    Py_XDECREF(source); /* never the last one: its Reading holds it, or another ask */
+    Py_XDECREF(source); /* at most a function ends here, which runs no code */
     return true;
 }
 

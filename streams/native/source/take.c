@@ -1,13 +1,11 @@
-/* Reading: the plain records of a run, folded and looked through for asks. It does for them what
+/* The plain records of a run, folded and looked through for asks. It does for them what
  * streams/stages/intake.py does for any record, in the same order, and stops at the first that is
- * not plain. What it calls of a record is C as well, so no Python code runs while it is at work, and
- * nobody changes the tables or the list meanwhile.
+ * not plain. Reading a record makes Python objects, which may start the garbage collector and with
+ * it any code; so all records of a block are read before any user is looked up.
  */
+#include "reading.h"
 #include "record.h"
-#include "types.h"
 #include "xxh3.h"
-
-#include <structmember.h>
 
 enum {
     BLOCK = 16,         /* records whose memory is asked for together, well before its use */
@@ -18,21 +16,6 @@ static const int64_t EARLIEST_MS = 100000000000, LATEST_MS = 100000000000000; /*
 static const int64_t DAY_MS = 86400000;
 static const Py_ssize_t MAX_EVENT_BYTES = 262144;
 static const struct text DEFAULT_SURFACE = {"main", 4};
-
-struct reading {
-    PyObject_HEAD
-    struct hot_states *users;
-    struct newest_asks *asks;   /* where the run's asks go, NULL: nowhere */
-    struct recent_asks *recent; /* of the run's origin, NULL: another region answers */
-    PyObject *source;           /* goes with each ask */
-    PyObject *others;           /* tuple of the RecentAsks of other origins */
-    uint32_t asking;            /* the kinds that ask, a bit each */
-    int64_t answered_before_ms; /* asks before it had an answer */
-    int64_t unsure_to_ms;       /* asks up to it may have had one, which Python knows */
-    double sampled_below;       /* of the upper half of a user's hash, where another answers */
-    char is_cold;               /* whether the first ask is taken, sampled or not */
-    char marks_all;             /* whether who is touched counts as changed */
-};
 
 /* A record on its way. */
 struct work {
@@ -46,8 +29,12 @@ struct work {
 /* Whether it is a record with a value and nothing else, which is read then and held; -1: an
  * exception.
  */
-static int fetch(struct work *work, PyObject *record) {
+static int fetch(struct work *work, PyObject *records, Py_ssize_t at) {
+    if (at >= PyList_GET_SIZE(records))
+        return 0;
+    PyObject *record = Py_NewRef(PyList_GET_ITEM(records, at));
     int is_plain = record_read(record, &work->value, &work->appended_at_ms, &work->offset);
+    Py_DECREF(record);
     if (is_plain != 1)
         return is_plain;
     if (!PyBytes_CheckExact(work->value) || PyBytes_GET_SIZE(work->value) > MAX_EVENT_BYTES) {
@@ -167,127 +154,51 @@ static bool take(const struct reading *reading, const struct work *work) {
     return newest_put(&reading->asks->newest, &ask);
 }
 
-/* How many of the records at the front are plain and were taken; -1: an exception. Each step asks
- * for the memory of the next, so that a block waits for it once and not each record.
+/* How many of the records from `at` on are plain and were taken, of a block of `count`; -1: an
+ * exception. Each step asks for the memory of the next, so that a block waits for it once and not
+ * each record.
  */
-static Py_ssize_t take_block(const struct reading *reading, PyObject *const *records,
+static Py_ssize_t take_block(const struct reading *reading, PyObject *records, Py_ssize_t at,
                              Py_ssize_t count) {
     struct work works[BLOCK];
     Py_ssize_t fetched = 0, scanned = 0, found = 0, taken = 0;
     int is_plain = 1;
-    while (fetched < count && (is_plain = fetch(&works[fetched], records[fetched])) == 1)
+    while (fetched < count && (is_plain = fetch(&works[fetched], records, at + fetched)) == 1)
         fetched++;
     while (scanned < fetched && scan(reading, &works[scanned]))
         scanned++;
-    for (Py_ssize_t at = 0; at < scanned; at++)
-        hot_prefetch_user(&reading->users->hot, works[at].user_hash);
+    for (Py_ssize_t each = 0; each < scanned; each++)
+        hot_prefetch_user(&reading->users->hot, works[each].user_hash);
     while (found < scanned && find_user(reading, &works[found]))
         found++;
-    for (Py_ssize_t at = 0; at < found; at++)
-        if (is_asking(reading, &works[at]))
-            newest_prefetch_ask(&reading->asks->newest, works[at].place_hash);
+    for (Py_ssize_t each = 0; each < found; each++)
+        if (is_asking(reading, &works[each]))
+            newest_prefetch_ask(&reading->asks->newest, works[each].place_hash);
     while (taken < found && take(reading, &works[taken]))
         taken++;
-    for (Py_ssize_t at = 0; at < fetched; at++)
-        Py_DECREF(works[at].value);
-    if (is_plain < 0)
-        return -1;
-    if (taken < found) {
+    for (Py_ssize_t each = 0; each < fetched; each++)
+        Py_DECREF(works[each].value);
+    if (is_plain >= 0 && taken < found)
         PyErr_NoMemory();
-        return -1;
-    }
-    return taken;
+    return is_plain < 0 || taken < found ? -1 : taken;
 }
 
-static PyObject *reading_take(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    const struct reading *reading = (struct reading *)self;
-    if (count != 2 || !PyList_CheckExact(args[0]) || !PyLong_CheckExact(args[1]))
-        return PyErr_Format(PyExc_TypeError, "take(records: list, begin: int) is wanted");
-    PyObject *const *records = ((PyListObject *)args[0])->ob_item;
-    Py_ssize_t at = PyLong_AsSsize_t(args[1]), size = PyList_GET_SIZE(args[0]);
-    if (at < 0 || at > size)
-        return PyErr_Format(PyExc_IndexError, "%zd is no place among %zd records", at, size);
-    Py_ssize_t end = size - at < AT_ONCE ? size : at + AT_ONCE, taken;
+/* Blocks begin small: behind a record that was not plain the next one may not be, either, and what
+ * was read ahead of it is read again.
+ */
+Py_ssize_t reading_take(const struct reading *reading, PyObject *records, Py_ssize_t begin) {
+    Py_ssize_t at = begin, block = 1, taken;
     do {
-        Py_ssize_t wanted = end - at < BLOCK ? end - at : BLOCK;
-        for (Py_ssize_t ahead = at + wanted; ahead < at + 2 * wanted && ahead < size; ahead++)
-            __builtin_prefetch(records[ahead]);
-        if ((taken = take_block(reading, records + at, wanted)) < 0)
-            return NULL;
+        Py_ssize_t left = PyList_GET_SIZE(records) - at;
+        Py_ssize_t count = left < block ? left : block;
+        for (Py_ssize_t ahead = at + count; ahead < at + 2 * count && ahead < at + left; ahead++)
+            __builtin_prefetch(PyList_GET_ITEM(records, ahead));
+        if ((taken = take_block(reading, records, at, count)) < 0)
+            return -1;
         at += taken;
-    } while (taken == BLOCK && at < end);
-    return PyLong_FromSsize_t(at);
+        if (taken < block) /* one that is not plain, or the end */
+            break;
+        block = block < BLOCK ? block * 2 : BLOCK;
+    } while (at - begin < AT_ONCE);
+    return at;
 }
-
-static int reading_init(PyObject *self, PyObject *args, PyObject *keywords) {
-    static char *names[] = {"users", "asks", "source", "recent", "others", "asking", "answered_before_ms",
-                            "unsure_to_ms", "sampled_below", "is_cold", "marks_all", NULL};
-    struct reading *reading = (struct reading *)self;
-    PyObject *users, *asks = Py_None, *recent = Py_None, *source = Py_None, *others = NULL;
-    unsigned int asking = 0;
-    long long answered_before_ms = 0, unsure_to_ms = 0;
-    double sampled_below = 0;
-    int is_cold = 0, marks_all = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O!|OOOO!ILLdpp", names, &HotStatesType,
-                                     &users, &asks, &source, &recent, &PyTuple_Type, &others, &asking,
-                                     &answered_before_ms, &unsure_to_ms, &sampled_below, &is_cold,
-                                     &marks_all))
-        return -1;
-    bool is_typed = (asks == Py_None || Py_IS_TYPE(asks, &NewestAsksType)) &&
-                    (recent == Py_None || Py_IS_TYPE(recent, &RecentAsksType));
-    for (Py_ssize_t other = 0; others != NULL && other < PyTuple_GET_SIZE(others); other++)
-        is_typed = is_typed && Py_IS_TYPE(PyTuple_GET_ITEM(others, other), &RecentAsksType);
-    if (!is_typed || reading->users != NULL) {
-        PyErr_SetString(PyExc_TypeError, "a Reading takes asks and recent asks of this module");
-        return -1;
-    }
-    if ((others = others == NULL ? PyTuple_New(0) : Py_NewRef(others)) == NULL)
-        return -1;
-    reading->users = (struct hot_states *)Py_NewRef(users);
-    reading->asks = asks == Py_None ? NULL : (struct newest_asks *)Py_NewRef(asks);
-    reading->recent = recent == Py_None ? NULL : (struct recent_asks *)Py_NewRef(recent);
-    reading->source = Py_NewRef(source);
-    reading->others = others;
-    reading->asking = asking;
-    reading->answered_before_ms = answered_before_ms;
-    reading->unsure_to_ms = unsure_to_ms;
-    reading->sampled_below = sampled_below;
-    reading->is_cold = (char)is_cold;
-    reading->marks_all = (char)marks_all;
-    return 0;
-}
-
-static void reading_dealloc(PyObject *self) {
-    struct reading *reading = (struct reading *)self;
-    Py_XDECREF(reading->users);
-    Py_XDECREF(reading->asks);
-    Py_XDECREF(reading->recent);
-    Py_XDECREF(reading->source);
-    Py_XDECREF(reading->others);
-    Py_TYPE(self)->tp_free(self);
-}
-
-static PyMethodDef METHODS[] = {
-    {"take", (PyCFunction)(void (*)(void))reading_take, METH_FASTCALL,
-     "take(records, begin): fold those from there on; where it stopped, at the first that is not"
-     " plain, or because that is enough at once."},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyMemberDef MEMBERS[] = {
-    {"is_cold", T_BOOL, offsetof(struct reading, is_cold), 0, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-PyTypeObject ReadingType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "hot.Reading",
-    .tp_basicsize = sizeof(struct reading),
-    .tp_dealloc = reading_dealloc,
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "How the plain records of one run are taken.",
-    .tp_methods = METHODS,
-    .tp_members = MEMBERS,
-    .tp_init = reading_init,
-    .tp_new = PyType_GenericNew,
-};

@@ -8,12 +8,12 @@
 #include "hot.h"
 #include "newest.h"
 #include "recent.h"
+#include "user_state.h"
 
 struct hot_states {
     PyObject_HEAD
     struct hot hot;
-    PyObject *state_type; /* schemas.state.UserState */
-    PyObject *no_maps;    /* EMPTY.maps */
+    struct user_state python;
 };
 
 struct recent_asks {
