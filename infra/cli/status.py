@@ -16,6 +16,7 @@ from infra.status import Region, Status, Worker, together
 from infra.status import status as ask
 from infra.tritons import Triton
 from infra.workers import replica_of
+from streams import native
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -45,6 +46,8 @@ def status(
             tell(f"\n{held}")
         for listed in partitions.tables(region.workers, every=every):
             out.print(listed)
+    if (missing := native.unavailable()) is not None:
+        tell(f"\nWorkers started here take all records through Python: {missing}.")
     for region in found.regions.values():
         if region.supervisor is not None and not region.supervisor.running:
             tell("\nThe supervisor ended, and with it the workers; `tidemill up` starts them.")

@@ -17,6 +17,9 @@ class RecentAsks:
         self._old: dict[int, int] = {}
         self._until_ms = 0
 
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
     def add(self, user_id: str, event_id: str, surface: str, appended_at_ms: int) -> bool:
         """False where the same ask was answered within the window before this one."""
         if appended_at_ms > self._until_ms:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.state import EMPTY, UserState
+from streams import native as compiled
 from streams.state.store import Store
+from streams.state.users import Users
 
 CHANGELOG = "the id of the changelog"
 
@@ -27,3 +30,17 @@ def open_store(tmp_path: Path) -> Iterator[Callable[..., Store]]:
 @pytest.fixture
 def store(open_store: Callable[..., Store]) -> Store:
     return open_store()
+
+
+def users_of(store: Store, native: str) -> Users:
+    """As a partition makes them with this setting."""
+    module = compiled.chosen(native)
+    if module is None and native == "auto":
+        pytest.skip("nothing was compiled")
+    return Users(store, hot=None if module is None else module.HotStates(UserState, EMPTY.maps))
+
+
+@pytest.fixture(params=["off", "auto"])
+def new_users(request: pytest.FixtureRequest) -> Callable[[Store], Users]:
+    """With compiled code and without."""
+    return lambda store: users_of(store, request.param)

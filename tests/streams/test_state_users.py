@@ -13,8 +13,10 @@ from schemas.state import EMPTY, UserState
 from streams.state.fold import fold
 from streams.state.store import Store
 from streams.state.users import Users
+from tests.streams.conftest import users_of
 from tests.streams.state_records import START_MS, event_of
 
+NewUsers = Callable[[Store], Users]
 LET_GO = 0
 """A bound that lets the older generation go at each call."""
 
@@ -32,44 +34,44 @@ def flush(users: Users, store: Store, *user_ids: str) -> None:
     store.write([users.flushed(user_id) for user_id in user_ids])
 
 
-def test_who_is_not_known_has_the_empty_state(store: Store) -> None:
-    users = Users(store)
+def test_who_is_not_known_has_the_empty_state(store: Store, new_users: NewUsers) -> None:
+    users = new_users(store)
     assert users.get("ann") is EMPTY
     assert users.find("ann") is None
     assert not list(users.states())
     assert not users.hot
 
 
-def test_a_state_that_was_put_is_there_and_dirty(store: Store) -> None:
-    users = Users(store)
+def test_a_state_that_was_put_is_there_and_dirty(store: Store, new_users: NewUsers) -> None:
+    users = new_users(store)
     state = fold(users.get("ann"), event_of(Click, "e"), START_MS)
     users.put("ann", state)
-    assert users.find("ann") is state
+    assert users.find("ann") == state
     assert list(users.dirty) == ["ann"]
 
 
-def test_who_only_asked_is_not_kept(store: Store) -> None:
-    users = Users(store)
+def test_who_only_asked_is_not_kept(store: Store, new_users: NewUsers) -> None:
+    users = new_users(store)
     state = users.get("ann")
     assert fold(state, event_of(Request, "e"), START_MS) is state
 
 
 def test_a_flushed_user_is_clean_and_is_found_behind_a_restart(
-    open_store: Callable[..., Store],
+    open_store: Callable[..., Store], new_users: NewUsers
 ) -> None:
     store = open_store()
-    users = Users(store)
+    users = new_users(store)
     users.put("ann", numbered(1))
     change = users.flushed("ann")
     assert change == (b"Uann", numbered(1).encode())
     assert not users.dirty
     store.write([change])
     store.close()
-    assert Users(open_store()).find("ann") == numbered(1)
+    assert new_users(open_store()).find("ann") == numbered(1)
 
 
-def test_memory_is_bounded_by_two_generations(store: Store) -> None:
-    users = Users(store)
+def test_memory_is_bounded_by_two_generations(store: Store, new_users: NewUsers) -> None:
+    users = new_users(store)
     hot_bytes = 100_000
     for n in range(2_000):
         users.put(f"user-{n}", numbered(n))
@@ -81,18 +83,20 @@ def test_memory_is_bounded_by_two_generations(store: Store) -> None:
     assert users.get("user-0") == numbered(0)
 
 
-def test_who_is_touched_stays_hot(store: Store) -> None:
-    users = Users(store)
+def test_who_is_touched_stays_hot(store: Store, new_users: NewUsers) -> None:
+    users = new_users(store)
     users.put("regular", numbered(1))
     state = users.get("regular")
     for n in range(1_000):
         users.put(f"user-{n}", numbered(n))
         users.bound(20_000, nobody)
-        assert users.get("regular") is state
+        assert users.get("regular") == state
 
 
-def test_a_dirty_user_who_is_let_go_is_spilled_and_stays_dirty(store: Store) -> None:
-    users = Users(store)
+def test_a_dirty_user_who_is_let_go_is_spilled_and_stays_dirty(
+    store: Store, new_users: NewUsers
+) -> None:
+    users = new_users(store)
     users.put("ann", numbered(7))
     for user_id in ("bob", "cat"):
         users.bound(LET_GO, nobody)
@@ -104,8 +108,10 @@ def test_a_dirty_user_who_is_let_go_is_spilled_and_stays_dirty(store: Store) -> 
     assert users.get("ann") == numbered(7)
 
 
-def test_who_waits_for_the_cycle_under_way_is_spilled_too(store: Store) -> None:
-    users = Users(store)
+def test_who_waits_for_the_cycle_under_way_is_spilled_too(
+    store: Store, new_users: NewUsers
+) -> None:
+    users = new_users(store)
     users.put("ann", numbered(7))
     users.take_dirty()  # for a cycle
     for user_id in ("bob", "cat"):
@@ -115,9 +121,9 @@ def test_who_waits_for_the_cycle_under_way_is_spilled_too(store: Store) -> None:
 
 
 def test_a_clean_user_who_is_let_go_costs_no_write(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, new_users: NewUsers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    users = Users(store)
+    users = new_users(store)
     users.put("ann", numbered(7))
     flush(users, store, "ann")
     monkeypatch.setattr(store, "write", lambda _: pytest.fail("written again"))
@@ -135,12 +141,15 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.parametrize("native", ["off", "auto"])
 @settings(max_examples=60, deadline=None, database=None)
-@given(st.lists(STEPS, max_size=60))
-def test_any_sequence_gives_what_a_plain_dict_gives(steps: list[tuple[str, str, int]]) -> None:
+@given(steps=st.lists(STEPS, max_size=60))
+def test_any_sequence_gives_what_a_plain_dict_gives(
+    native: str, steps: list[tuple[str, str, int]]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "0", "changelog")
-        users = Users(store)
+        users = users_of(store, native)
         states: dict[str, UserState] = {}
         flushed: dict[str, UserState] = {}
         for step, user_id, number in steps:
