@@ -12,6 +12,7 @@ import functools
 import logging
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_loader
+from typing import Any
 
 from schemas.state import BOUNDS_VERSION, FORMAT, HISTORY_LIMIT, MAP_LIMITS
 from streams.native.build import compiled
@@ -57,10 +58,11 @@ def native() -> Native:
     spec = spec_from_loader("hot", loader)
     assert spec is not None
     try:
-        found: Native = module_from_spec(spec)  # type: ignore[assignment]
-        loader.exec_module(found)  # type: ignore[arg-type]
+        module: Any = module_from_spec(spec)
+        loader.exec_module(module)
     except (ImportError, OSError) as error:
         raise UnavailableError(f"{path} cannot be loaded: {error}") from error
+    found: Native = module
     if found.RULES != RULES:
         raise UnavailableError(f"it knows {found.RULES}, and this release has {RULES}")
     return found

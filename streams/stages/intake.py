@@ -5,7 +5,6 @@ One pass over the batch. A record that cannot be used never stops its neighbours
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 
 from schemas.codec import SCHEMA_HEADER, EventDecoder, Reason, RefusedError
@@ -13,16 +12,16 @@ from schemas.events import AnyEvent
 from schemas.state import EMPTY, UserState
 from schemas.topics import STATE_JOINS, USER_EVENTS
 from streams import metrics
-from streams.lane.contract import Produced, Record, Run
-from streams.lane.dead_letters import dead_letter
+from streams.lane.contract import Record, Run
 from streams.lane.forwarding import forwarded, partition_of, producer_of
-from streams.native.contract import Reading, Source
+from streams.native.contract import Reading
 from streams.settings import Settings
 from streams.stages.asks import Ask, DueAsks, NewestAsks, Order, Place
 from streams.stages.digests import Digests
 from streams.stages.late import Late
-from streams.stages.plain import Answered, Plain
+from streams.stages.plain import Answered, Plain, left_by, source
 from streams.stages.sample import Sample
+from streams.stages.taken import Intake
 from streams.state.flushing import FlushCycle
 from streams.state.fold import fold
 from streams.state.join import join
@@ -33,36 +32,6 @@ log = logging.getLogger(__name__)
 
 _NEVER: Order = (-1, "")
 _REPLAYED_AT_ONCE = 1_000
-
-
-@dataclass
-class Intake:
-    """What came of a batch's records."""
-
-    own: NewestAsks = field(default_factory=NewestAsks)
-    others: NewestAsks = field(default_factory=NewestAsks)
-    dead_letters: list[Produced] = field(default_factory=list)
-    refused: list[tuple[str, str]] = field(default_factory=list)
-    """(topic, reason) of each dead letter, to be counted once they are committed."""
-    forward: list[Produced] = field(default_factory=list)
-    forwarded_for: list[str] = field(default_factory=list)
-    """The producer of each forwarded record."""
-    first_appended_ms: dict[str, int] = field(default_factory=dict)
-    """Of each origin, the append time of the batch's first record."""
-
-    @property
-    def asks(self) -> dict[Place, Ask]:
-        """The newest of each place that is this region's to answer and has no answer yet."""
-        return self.own.all()
-
-    @property
-    def sampled(self) -> dict[Place, Ask]:
-        """The newest of each place that another region answers, of the users in the sample."""
-        return self.others.all()
-
-    def refuse(self, record: Record, refused: RefusedError) -> None:
-        self.dead_letters.append(dead_letter(record, refused))
-        self.refused.append((record.topic(), refused.reason))
 
 
 class Partition:
@@ -128,7 +97,7 @@ class Partition:
         reading = self._plain.replayed(self.users.hot_states)
         rest = iter(records)
         while chunk := list(islice(rest, _REPLAYED_AT_ONCE)):
-            for record in self._left_by(reading, chunk):
+            for record in left_by(reading, chunk):
                 self._replay(record)
             self._folded(self._origins[topic], chunk[-1].timestamp()[1])
 
@@ -199,7 +168,7 @@ class Partition:
         unknown = self._decoder.unknown_fields
         asks = taken.own if origin in self.epochs else taken.others
         reading = self._reading(topic, origin, asks)
-        for record in self._left_by(reading, records):
+        for record in left_by(reading, records):
             self._take_one(record, topic, origin, taken)
             if reading is not None and asks:
                 reading.is_cold = False
@@ -210,34 +179,14 @@ class Partition:
 
     def _reading(self, topic: str, origin: str, asks: NewestAsks) -> Reading | None:
         """How plain records of a run are taken, where there is compiled code for it."""
-        users, source = self.users.hot_states, self._source(topic, origin)
+        users, asked = self.users.hot_states, source(self._decoder, topic, origin)
         if origin not in self.epochs:
             is_cold = not asks and self.sample.is_cold
-            return self._plain.sampled(users, asks, source, self.sample.share, is_cold=is_cold)
+            return self._plain.sampled(users, asks, asked, self.sample.share, is_cold=is_cold)
         answered = Answered(
             self._answered_before_ms.get(origin, 0), self._answered_to_ms.get(origin, 0)
         )
-        return self._plain.answered(users, asks, source, origin, self._recent, answered)
-
-    def _source(self, topic: str, origin: str) -> Source:
-        decode = self._decoder.decode_event
-
-        def ask(value: bytes, appended_at_ms: int, offset: int) -> Ask:
-            event = decode(value, None, appended_at_ms)
-            return Ask(event, origin, appended_at_ms, topic, offset)
-
-        return ask
-
-    def _left_by(self, reading: Reading | None, records: Sequence[Record]) -> Iterator[Record]:
-        """Those that are not plain, each when all before it are taken."""
-        if reading is None:
-            yield from records
-            return
-        listed = records if isinstance(records, list) else list(records)
-        at = reading.take(listed, 0)
-        while at < len(listed):
-            yield listed[at]
-            at = reading.take(listed, at + 1)
+        return self._plain.answered(users, asks, asked, origin, self._recent, answered)
 
     def _take_one(self, record: Record, topic: str, origin: str, taken: Intake) -> None:
         appended_at_ms = record.timestamp()[1]

@@ -5,16 +5,18 @@ record. It stops at whatever is not plain, and `intake.py` does that one and cal
 records are taken in their order. Without compiled code there are no plain records.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from schemas.codec import EventDecoder
 from schemas.events import KINDS
 from schemas.state import EMPTY, UserState
 from streams import native
+from streams.lane.contract import Record
 from streams.native.contract import Reading, Recent, Source
 from streams.region.parity import sampled_below
 from streams.settings import Settings
-from streams.stages.asks import NewestAsks
+from streams.stages.asks import Ask, NewestAsks
 from streams.stages.recent import RecentAsks
 from streams.state.hot import Hot
 
@@ -86,3 +88,25 @@ class Plain:
             sampled_below=sampled_below(share),
             is_cold=is_cold,
         )
+
+
+def left_by(reading: Reading | None, records: Sequence[Record]) -> Iterator[Record]:
+    """The records that are not plain, each when all before it are taken."""
+    if reading is None:
+        yield from records
+        return
+    listed = records if isinstance(records, list) else list(records)
+    at = reading.take(listed, 0)
+    while at < len(listed):
+        yield listed[at]
+        at = reading.take(listed, at + 1)
+
+
+def source(decoder: EventDecoder, topic: str, origin: str) -> Source:
+    """Makes asks of the values that were kept of a run's."""
+
+    def ask(value: bytes, appended_at_ms: int, offset: int) -> Ask:
+        event = decoder.decode_event(value, None, appended_at_ms)
+        return Ask(event, origin, appended_at_ms, topic, offset)
+
+    return ask

@@ -26,8 +26,9 @@ from streams.settings import Settings
 from streams.stages import due
 from streams.stages.answering import Answer, Answering
 from streams.stages.asks import earliest
-from streams.stages.intake import Intake, Partition
+from streams.stages.intake import Partition
 from streams.stages.known import Known
+from streams.stages.taken import Intake
 from streams.state.store import Store
 from streams.topology import Node, origins
 

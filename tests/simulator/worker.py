@@ -15,8 +15,9 @@ from streams.region.ownership import Ownerships
 from streams.settings import Settings
 from streams.stages.asks import Ask, Order, Place, earliest
 from streams.stages.due import CLOCK_STEP_MS, Found
-from streams.stages.intake import Intake, Partition
+from streams.stages.intake import Partition
 from streams.stages.recent import WINDOW_MS
+from streams.stages.taken import Intake
 from streams.topology import copies, origins
 from tests.simulator.cluster import Cluster, Headers, since
 from tests.simulator.rules import Rules

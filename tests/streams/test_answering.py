@@ -30,8 +30,9 @@ from streams.scoring.candidates import Candidate, Scored
 from streams.settings import Settings
 from streams.stages.answering import Answer, Answered, Answering
 from streams.stages.asks import Ask
-from streams.stages.intake import Intake, Partition
+from streams.stages.intake import Partition
 from streams.stages.known import Known
+from streams.stages.taken import Intake
 from streams.state.fold import fold
 from streams.state.store import Store
 from streams.topology import RECOMMEND

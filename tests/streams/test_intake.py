@@ -13,9 +13,10 @@ from streams.lane import dead_letters
 from streams.lane.contract import Run
 from streams.lane.forwarding import partition_of
 from streams.settings import Settings
-from streams.stages.intake import Intake, Partition
+from streams.stages.intake import Partition
 from streams.stages.recent import WINDOW_MS
 from streams.stages.sample import Sample
+from streams.stages.taken import Intake
 from streams.state.digests import whole_digest
 from streams.state.store import Store
 from tests.streams.records import FakeRecord

@@ -24,7 +24,8 @@ from streams import native as compiled
 from streams.lane.contract import Run
 from streams.settings import Settings
 from streams.stages.asks import Ask, NewestAsks
-from streams.stages.intake import Intake, Partition
+from streams.stages.intake import Partition
+from streams.stages.taken import Intake
 from streams.state.fold import fold
 from streams.state.hot import HotStates
 from streams.state.store import Store

@@ -19,7 +19,8 @@ from schemas.state import EMPTY, USER_KEY_PREFIX, UserState
 from streams.lane.contract import Run
 from streams.lane.forwarding import partition_of
 from streams.settings import Settings
-from streams.stages.intake import Intake, Partition
+from streams.stages.intake import Partition
+from streams.stages.taken import Intake
 from streams.state import flushing
 from streams.state.flushing import NOTHING, FlushCycle, Slice
 from streams.state.fold import fold

@@ -17,7 +17,8 @@ from streams.lane import checkpoint, clients
 from streams.lane.contract import Outcome, Produced, Run
 from streams.region.gate import Gate
 from streams.stages import known, recommend
-from streams.stages.intake import Intake, Partition
+from streams.stages.intake import Partition
+from streams.stages.taken import Intake
 from streams.state.flushing import Slice
 from streams.state.store import Change
 
