@@ -10,24 +10,53 @@ knows of layouts and bounds is compared here before it is used. Called by `stage
 
 import functools
 import logging
+from collections.abc import Mapping
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from typing import Any
 
+import msgspec
+import xxhash
+
+from schemas.codec import DAY_MS, EARLIEST_MS, LATEST_MS, MESSAGES
 from schemas.state import BOUNDS_VERSION, FORMAT, HISTORY_LIMIT, MAP_LIMITS
+from schemas.topics import MAX_EVENT_BYTES
 from streams.native.build import compiled
 from streams.native.contract import Native
-from streams.state.fold import FOLD_VERSION
+from streams.stages.recent import WINDOW_MS
+from streams.state.fold import FAST_CLOCK_MS, FOLD_VERSION
 
 log = logging.getLogger(__name__)
 
-RULES = {
-    "format": FORMAT,
-    "bounds": BOUNDS_VERSION,
-    "fold": FOLD_VERSION,
-    "history": HISTORY_LIMIT,
-    "maps": MAP_LIMITS,
-}
+
+def rules() -> dict[str, object]:
+    """What the C code was written by: whoever changes one of these has to look at it again."""
+    return {
+        "format": FORMAT,
+        "bounds": BOUNDS_VERSION,
+        "fold": FOLD_VERSION,
+        "history": HISTORY_LIMIT,
+        "maps": MAP_LIMITS,
+        "times_ms": (EARLIEST_MS, LATEST_MS, DAY_MS, FAST_CLOCK_MS, WINDOW_MS),
+        "event_bytes": MAX_EVENT_BYTES,
+        "events": _digest_of_events(),
+    }
+
+
+def _digest_of_events() -> str:
+    """Of the fields of all kinds with their types and bounds, in whatever words described."""
+    schema = _undescribed(msgspec.json.schema(MESSAGES["user-event"]))
+    return xxhash.xxh3_64_hexdigest(msgspec.json.encode(schema, order="deterministic"))
+
+
+def _undescribed(schema: Any) -> Any:
+    if isinstance(schema, Mapping):
+        return {
+            key: _undescribed(value)
+            for key, value in schema.items()
+            if not (key == "description" and isinstance(value, str))
+        }
+    return [_undescribed(one) for one in schema] if isinstance(schema, list) else schema
 
 
 class UnavailableError(Exception):
@@ -63,8 +92,12 @@ def native() -> Native:
     except (ImportError, OSError) as error:
         raise UnavailableError(f"{path} cannot be loaded: {error}") from error
     found: Native = module
-    if found.RULES != RULES:
-        raise UnavailableError(f"it knows {found.RULES}, and this release has {RULES}")
+    ours = rules()
+    if differing := [name for name, value in ours.items() if found.RULES[name] != value]:
+        said = ", ".join(f"{name} {found.RULES[name]} not {ours[name]}" for name in differing)
+        raise UnavailableError(
+            f"its sources were written by other rules than this release's: {said}"
+        )
     return found
 
 

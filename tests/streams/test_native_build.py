@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from schemas.events import Click, View
 from streams import native
 from streams.native import build
 
@@ -51,14 +52,37 @@ def test_what_is_no_module_is_told(elsewhere: Path) -> None:
     assert "cannot be loaded" in str(native.unavailable())
 
 
-@pytest.mark.skipif(native.unavailable() is not None, reason="nothing was compiled")
-def test_rules_of_another_release_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "RULES", native.RULES | {"fold": 99})
+IS_COMPILED = pytest.mark.skipif(not build.compiled().exists(), reason="nothing was compiled")
+
+
+@pytest.fixture
+def anew() -> Iterator[None]:
     native.native.cache_clear()
-    assert "'fold': 99" in str(native.unavailable())
-    monkeypatch.undo()
+    yield
     native.native.cache_clear()
+
+
+@IS_COMPILED
+def test_its_rules_are_those_of_this_release() -> None:
     assert native.unavailable() is None
+
+
+@IS_COMPILED
+@pytest.mark.usefixtures("anew")
+def test_where_the_fold_was_changed_the_old_one_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(native, "FOLD_VERSION", 99)
+    assert "fold 1 not 99" in str(native.unavailable())
+
+
+@IS_COMPILED
+@pytest.mark.usefixtures("anew")
+def test_where_an_event_was_changed_the_old_scanner_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(native.MESSAGES, "user-event", View | Click)
+    assert "events" in str(native.unavailable())
 
 
 @pytest.mark.parametrize(

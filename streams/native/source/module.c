@@ -1,8 +1,9 @@
 /* The module `hot`: the way of a plain record through the `recommend` stage. Loaded by
- * streams/native/__init__.py, which compares RULES with what the Python code says.
+ * streams/native/__init__.py, which compares RULES with those of the Python code.
  */
+#include "fields.h"
+#include "reading.h"
 #include "record.h"
-#include "types.h"
 #include "xxh3.h"
 
 #include <string.h>
@@ -27,10 +28,12 @@ static bool choose_seed(void) {
 }
 
 static bool add_rules(PyObject *module) {
-    PyObject *rules = Py_BuildValue("{sisisisis(IIIII)}", "format", FORMAT, "bounds", BOUNDS_VERSION,
-                                    "fold", FOLD_VERSION, "history", HISTORY_LIMIT, "maps",
-                                    MAP_LIMITS[0], MAP_LIMITS[1], MAP_LIMITS[2], MAP_LIMITS[3],
-                                    MAP_LIMITS[4]);
+    PyObject *rules = Py_BuildValue(
+        "{sisisisis(IIIII)s(LLLLL)sLss}", "format", FORMAT, "bounds", BOUNDS_VERSION, "fold",
+        FOLD_VERSION, "history", HISTORY_LIMIT, "maps", MAP_LIMITS[0], MAP_LIMITS[1],
+        MAP_LIMITS[2], MAP_LIMITS[3], MAP_LIMITS[4], "times_ms", (long long)EARLIEST_MS,
+        (long long)LATEST_MS, (long long)DAY_MS, (long long)FAST_CLOCK_MS, (long long)WINDOW_MS,
+        "event_bytes", (long long)MAX_EVENT_BYTES, "events", EVENTS_DIGEST);
     bool is_added = rules != NULL && PyModule_AddObjectRef(module, "RULES", rules) == 0;
     Py_XDECREF(rules);
     return is_added;

@@ -4,6 +4,10 @@
 
 #include "types.h"
 
+/* Of schemas.codec and schemas.topics. */
+static const int64_t EARLIEST_MS = 100000000000, LATEST_MS = 100000000000000, DAY_MS = 86400000;
+static const Py_ssize_t MAX_EVENT_BYTES = 262144;
+
 struct reading {
     PyObject_HEAD
     struct hot_states *users;

@@ -12,9 +12,6 @@ enum {
     AT_ONCE = 4096,     /* records a call, some milliseconds, in which no other thread runs */
     CACHE_LINE = 64,
 };
-static const int64_t EARLIEST_MS = 100000000000, LATEST_MS = 100000000000000; /* schemas.codec */
-static const int64_t DAY_MS = 86400000;
-static const Py_ssize_t MAX_EVENT_BYTES = 262144;
 static const struct text DEFAULT_SURFACE = {"main", 4};
 
 /* A record on its way. */
