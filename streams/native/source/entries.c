@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPARE = 4 }; /* places of a full one that save moving all others with each new entry */
+enum {
+    SPARE = 2,  /* places of a full one that save moving all others with each new entry */
+    GROWTH = 4, /* and at least so many for one that grows */
+};
 
 static uint8_t *place(const struct entries *entries, size_t width, uint32_t number) {
     return entries->bytes + (entries->first + number) * width;
@@ -42,7 +45,7 @@ static uint32_t rank(const struct entries *entries, size_t width, const uint8_t 
 }
 
 /* Room for one more behind the last. */
-static bool make_room(struct entries *entries, size_t width, uint32_t limit) {
+static bool make_room(struct entries *entries, size_t width, uint16_t limit) {
     if (entries->first + entries->count < entries->room)
         return true;
     if (entries->first > 0) {
@@ -50,9 +53,9 @@ static bool make_room(struct entries *entries, size_t width, uint32_t limit) {
         entries->first = 0;
         return true;
     }
-    uint32_t room = entries->count + entries->count / 2 + SPARE;
+    uint16_t room = (uint16_t)(entries->count + entries->count / 2 + GROWTH);
     if (entries->count <= limit && room > limit + SPARE)
-        room = limit + SPARE;
+        room = (uint16_t)(limit + SPARE);
     uint8_t *bytes = realloc(entries->bytes, room * width);
     if (bytes == NULL)
         return false;
@@ -61,14 +64,14 @@ static bool make_room(struct entries *entries, size_t width, uint32_t limit) {
     return true;
 }
 
-static void trim(struct entries *entries, uint32_t limit) {
+static void trim(struct entries *entries, uint16_t limit) {
     if (entries->count > limit) {
-        entries->first += entries->count - limit;
+        entries->first = (uint16_t)(entries->first + entries->count - limit);
         entries->count = limit;
     }
 }
 
-enum change entries_insert(struct entries *entries, size_t width, uint32_t limit,
+enum change entries_insert(struct entries *entries, size_t width, uint16_t limit,
                            const uint8_t *entry) {
     int64_t copy = place_of_id(entries, width, entry + TIME_BYTES);
     if (copy >= 0) {
@@ -90,7 +93,7 @@ enum change entries_insert(struct entries *entries, size_t width, uint32_t limit
 }
 
 enum change entries_set(struct entries *entries, size_t width, const uint8_t *bytes,
-                        uint32_t count) {
+                        uint16_t count) {
     if (count > entries->room) {
         uint8_t *larger = realloc(entries->bytes, count * width);
         if (larger == NULL)

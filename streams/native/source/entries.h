@@ -12,17 +12,19 @@ enum { TIME_BYTES = 6, ID_BYTES = 8 };
 
 struct entries {
     uint8_t *bytes;               /* may be NULL where there is no room */
-    uint32_t first, count, room;  /* in entries */
+    uint16_t first, count, room;  /* in entries */
 };
+
+enum { MOST_ENTRIES = 10000 }; /* far more than any limit, and room for them is counted in 16 bits */
 
 enum change { NO_MEMORY = -1, UNCHANGED = 0, CHANGED = 1 };
 
-enum change entries_insert(struct entries *entries, size_t width, uint32_t limit,
+enum change entries_insert(struct entries *entries, size_t width, uint16_t limit,
                            const uint8_t *entry);
 
-/* Replaces all of them. */
+/* Replaces all of them, by MOST_ENTRIES at the most. */
 enum change entries_set(struct entries *entries, size_t width, const uint8_t *bytes,
-                        uint32_t count);
+                        uint16_t count);
 
 static inline const uint8_t *entries_begin(const struct entries *entries, size_t width) {
     return entries->bytes == NULL ? NULL : entries->bytes + entries->first * width;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum map { BOUGHT, SEEN, HIDDEN, CART_MAP, FOLLOWED, NO_MAP };
-const uint32_t MAP_LIMITS[MAPS] = {200, 500, 200, 100, 500};
+const uint16_t MAP_LIMITS[MAPS] = {200, 500, 200, 100, 500};
 
 static const int64_t MAX_VALUE = 65535;
 

@@ -18,7 +18,7 @@ enum {
     MARK_BYTES = 15,
     FAST_CLOCK_MS = 5 * 60000,
 };
-extern const uint32_t MAP_LIMITS[MAPS];
+extern const uint16_t MAP_LIMITS[MAPS];
 
 struct maps {
     struct entries of[MAPS]; /* bought, seen, hidden, cart, followed */

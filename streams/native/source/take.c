@@ -84,7 +84,7 @@ static bool find_user(const struct reading *reading, struct work *work) {
         return false;
     const struct entries *history = &work->user->state.history;
     const uint8_t *begin = entries_begin(history, INTERACTION_BYTES);
-    for (size_t at = 0; at < (history->count + 1) * INTERACTION_BYTES; at += CACHE_LINE)
+    for (size_t at = 0; at < (history->count + 1U) * INTERACTION_BYTES; at += CACHE_LINE)
         __builtin_prefetch(begin + at);
     if (is_asking(reading, work)) {
         work->place_hash = newest_hash(work->user->serial, work->surface_hash);

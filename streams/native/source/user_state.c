@@ -37,14 +37,14 @@ PyObject *user_state_made(const struct user_state *python, const struct state *s
 }
 
 static bool set_entries(struct entries *entries, size_t width, PyObject *bytes) {
-    if (!PyBytes_CheckExact(bytes) || (size_t)PyBytes_GET_SIZE(bytes) % width != 0) {
+    if (!PyBytes_CheckExact(bytes) || (size_t)PyBytes_GET_SIZE(bytes) % width != 0 ||
+        (size_t)PyBytes_GET_SIZE(bytes) / width > MOST_ENTRIES) {
         PyErr_SetString(PyExc_ValueError, "these are not packed entries");
         return false;
     }
     size_t count = (size_t)PyBytes_GET_SIZE(bytes) / width;
     const uint8_t *content = (const uint8_t *)PyBytes_AS_STRING(bytes);
-    if (count > UINT32_MAX / 4 ||
-        entries_set(entries, width, content, (uint32_t)count) == NO_MEMORY) {
+    if (entries_set(entries, width, content, (uint16_t)count) == NO_MEMORY) {
         PyErr_NoMemory();
         return false;
     }

@@ -1,4 +1,4 @@
-"""What a hot user costs in memory: the real `Users`, filled by the real fold, measured as the
+"""What a hot user costs in memory: a real partition that took real records, measured as the
 growth of this process.
 
 Events of all users come interleaved, as they do in life, so that the allocator's losses count.
@@ -11,16 +11,22 @@ import itertools
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
+from confluent_kafka import Message
 
+from schemas.codec import encode
 from schemas.events import AnyEvent, Click, Impression
 from schemas.state import HISTORY_LIMIT, MAP_LIMITS, MAPS
+from schemas.topics import USER_EVENTS
+from streams.lane.contract import Run
+from streams.settings import Settings
+from streams.stages.intake import Partition
+from streams.stages.taken import Intake
 from streams.state.flushing import FlushCycle
-from streams.state.fold import fold
 from streams.state.store import Store
-from streams.state.users import Users
 from tests.benchmarks.problems import BenchmarkError
 from tests.benchmarks.processes import CHECKOUT
 from tests.benchmarks.statistics import rounded
@@ -28,6 +34,7 @@ from tests.benchmarks.statistics import rounded
 _NOW_MS = 1_700_000_000_000
 _MAP = "seen"
 _MAP_LIMIT = MAP_LIMITS[MAPS.index(_MAP)]
+_AT_ONCE = 200
 _MAP_USERS = 10
 """So many times fewer users for the full maps, which hold ten times as much."""
 
@@ -85,29 +92,40 @@ def grown(count: int, clicks: int, impressions: int) -> float:
     """
     with tempfile.TemporaryDirectory(prefix="tidemill-bench-") as folder:
         store = Store(Path(folder), "memory")
-        users, first = Users(store), count // 5
-        _fill(users, range(first), clicks, impressions)
+        # Nothing here asks: recent asks are no part of a state.
+        settings = Settings(partitions=1, asking_kinds=("request",))
+        partition = Partition(0, store, settings, {USER_EVENTS.name: settings.region}, 0.0)
+        first = count // 5
+        _fill(partition, range(first), clicks, impressions)
         before = _resident()
-        _fill(users, range(first, count), clicks, impressions)
+        _fill(partition, range(first, count), clicks, impressions)
         size_bytes = _resident() - before
-        assert users.hot == count
+        assert partition.users.hot == count
         store.close()
     return size_bytes / (count - first)
 
 
-def _fill(users: Users, numbers: range, clicks: int, impressions: int) -> None:
-    for number, user in itertools.product(range(clicks), numbers):
-        _fold(users, click(user, number))
-    for number, user in itertools.product(range(impressions), numbers):
-        _fold(users, impression(user, number))
+def _fill(partition: Partition, numbers: range, clicks: int, impressions: int) -> None:
+    for number, some in itertools.product(range(clicks), _chunks(numbers)):
+        _take(partition, [click(user, number) for user in some])
+    for number, some in itertools.product(range(impressions), _chunks(numbers)):
+        _take(partition, [impression(user, number) for user in some])
     cycle = FlushCycle(1.0, 0.0, {})
-    while cycle.take(users, {}, 0.0, whole=True).marker is None:
+    while cycle.take(partition.users, {}, 0.0, whole=True).marker is None:
         pass
 
 
-def _fold(users: Users, event: AnyEvent) -> None:
-    before = users.get(event.user_id)
-    users.put(event.user_id, fold(before, event, event.at_ms))
+def _chunks(numbers: range) -> list[range]:
+    """So few that their records hardly count."""
+    return [numbers[at : at + _AT_ONCE] for at in range(0, len(numbers), _AT_ONCE)]
+
+
+def _take(partition: Partition, events: Sequence[AnyEvent]) -> None:
+    records = [
+        Message(USER_EVENTS.name, 0, 0, None, encode(event), None, None, (1, event.at_ms))
+        for event in events
+    ]
+    partition.take(Run(USER_EVENTS.name, records), Intake())
 
 
 def _resident() -> int:
