@@ -34,6 +34,8 @@ class Reading(Protocol):
     """How the plain records of one run are taken."""
 
     is_cold: bool
+    missing: str | None
+    """Who is not hot, where that alone stopped `take` at an event that changes his state."""
 
     def take(self, records: list[Any], begin: int, /) -> int:
         """Fold those from `begin` on; where it stopped: at the first that is not plain, or because
@@ -68,3 +70,5 @@ class Native(Protocol):
     NewestAsks: Callable[[bool], NewestPlain]
     Reading: _NewReading
     hash: Callable[[bytes], int]
+    place: Callable[[str], int]
+    """By which Kafka's own clients place a key, 31 bits."""

@@ -97,7 +97,7 @@ class Partition:
         reading = self._plain.replayed(self.users.hot_states)
         rest = iter(records)
         while chunk := list(islice(rest, _REPLAYED_AT_ONCE)):
-            for record in left_by(reading, chunk):
+            for record in left_by(reading, chunk, self._makes_hot):
                 self._replay(record)
             self._folded(self._origins[topic], chunk[-1].timestamp()[1])
 
@@ -168,7 +168,7 @@ class Partition:
         unknown = self._decoder.unknown_fields
         asks = taken.own if origin in self.epochs else taken.others
         reading = self._reading(topic, origin, asks)
-        for record in left_by(reading, records):
+        for record in left_by(reading, records, self._makes_hot):
             self._take_one(record, topic, origin, taken)
             if reading is not None and asks:
                 reading.is_cold = False
@@ -265,7 +265,7 @@ class Partition:
         before = self.users.find(user_id)
         if before is None:
             # Placing costs more than folding, so it is done only for users not known here.
-            if partition_of(user_id, self._partitions) != self.number:
+            if not self._is_placed_here(user_id):
                 return False
             before = EMPTY
         after = fold(before, event, appended_at_ms)
@@ -273,9 +273,20 @@ class Partition:
             self.users.put(user_id, after)
         return True
 
+    def _makes_hot(self, user_id: str) -> bool:
+        """A user whose state is about to change; False for one of another partition."""
+        if self.users.find(user_id) is not None:
+            return True
+        if not self._is_placed_here(user_id):
+            return False
+        self.users.hot_states.put(user_id, EMPTY)
+        return True
+
     def _is_here(self, user_id: str) -> bool:
-        known = self.users.find(user_id) is not None
-        return known or partition_of(user_id, self._partitions) == self.number
+        return self.users.find(user_id) is not None or self._is_placed_here(user_id)
+
+    def _is_placed_here(self, user_id: str) -> bool:
+        return self._plain.partition_of(user_id, self._partitions) == self.number
 
     def _forward(self, record: Record, event: AnyEvent, taken: Intake) -> None:
         right = partition_of(event.user_id, self._partitions)

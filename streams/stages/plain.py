@@ -5,7 +5,7 @@ record. It stops at whatever is not plain, and `intake.py` does that one and cal
 records are taken in their order. Without compiled code there are no plain records.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.codec import EventDecoder
@@ -13,6 +13,7 @@ from schemas.events import KINDS
 from schemas.state import EMPTY, UserState
 from streams import native
 from streams.lane.contract import Record
+from streams.lane.forwarding import partition_of
 from streams.native.contract import Reading, Recent, Source
 from streams.region.parity import sampled_below
 from streams.settings import Settings
@@ -37,6 +38,12 @@ class Plain:
     def __init__(self, settings: Settings) -> None:
         self._native = native.chosen(settings.native)
         self._asking = sum(1 << KINDS.index(kind) for kind in settings.asking_kinds)
+
+    def partition_of(self, user_id: str, partitions: int) -> int:
+        """As streams.lane.forwarding has it."""
+        if self._native is None:
+            return partition_of(user_id, partitions)
+        return self._native.place(user_id) % partitions
 
     def hot_states(self) -> Hot | None:
         """Where the hot users must be held for it."""
@@ -90,16 +97,23 @@ class Plain:
         )
 
 
-def left_by(reading: Reading | None, records: Sequence[Record]) -> Iterator[Record]:
-    """The records that are not plain, each when all before it are taken."""
+def left_by(
+    reading: Reading | None, records: Sequence[Record], makes_hot: Callable[[str], bool]
+) -> Iterator[Record]:
+    """The records that are not plain, each when all before it are taken. `makes_hot` loads a user
+    whose record would be, and says whether he is of this partition.
+    """
     if reading is None:
         yield from records
         return
     listed = records if isinstance(records, list) else list(records)
     at = reading.take(listed, 0)
     while at < len(listed):
-        yield listed[at]
-        at = reading.take(listed, at + 1)
+        user_id = reading.missing
+        if user_id is None or not makes_hot(user_id) or (end := reading.take(listed, at)) == at:
+            yield listed[at]
+            end = reading.take(listed, at + 1)
+        at = end
 
 
 def source(decoder: EventDecoder, topic: str, origin: str) -> Source:

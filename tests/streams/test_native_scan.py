@@ -17,6 +17,7 @@ from schemas.events import KINDS, AnyEvent
 from schemas.state import EMPTY, UserState
 from schemas.topics import MAX_EVENT_BYTES
 from streams import native as compiled
+from streams.lane.forwarding import murmur2
 from streams.state.fold import fold
 from tests.streams.plain_records import NOW_MS, fields, message, mutated, written
 
@@ -72,6 +73,14 @@ def test_the_hash_is_that_of_the_library_at_every_length() -> None:
         assert compiled.native().hash(content[:size]) == xxhash.xxh3_64_intdigest(content[:size])
     with pytest.raises(ValueError, match="240"):
         compiled.native().hash(b"x" * 241)
+
+
+def test_keys_are_placed_as_kafka_places_them() -> None:
+    random = Random(2)
+    for size in range(140):
+        for letters in ("abcdefgh", "äöü€"):
+            key = "".join(random.choices(letters, k=size))
+            assert compiled.native().place(key) == murmur2(key.encode()) & 0x7FFFFFFF
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "erase"])

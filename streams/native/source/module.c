@@ -2,6 +2,7 @@
  * streams/native/__init__.py, which compares RULES with those of the Python code.
  */
 #include "fields.h"
+#include "murmur2.h"
 #include "reading.h"
 #include "record.h"
 #include "xxh3.h"
@@ -15,6 +16,14 @@ static PyObject *hash(PyObject *Py_UNUSED(module), PyObject *bytes) {
         return PyErr_Format(PyExc_ValueError, "up to %d bytes are wanted", XXH3_LONGEST);
     return PyLong_FromUnsignedLongLong(
         xxh3((const uint8_t *)PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes), 0));
+}
+
+static PyObject *place(PyObject *Py_UNUSED(module), PyObject *key) {
+    Py_ssize_t size;
+    const char *bytes = PyUnicode_AsUTF8AndSize(key, &size);
+    if (bytes == NULL)
+        return NULL;
+    return PyLong_FromUnsignedLong(murmur2((const uint8_t *)bytes, (size_t)size) & INT32_MAX);
 }
 
 static bool choose_seed(void) {
@@ -41,6 +50,7 @@ static bool add_rules(PyObject *module) {
 
 static PyMethodDef FUNCTIONS[] = {
     {"hash", hash, METH_O, "XXH3, 64 bits, of up to 240 bytes."},
+    {"place", place, METH_O, "By which Kafka's own clients place a key, 31 bits."},
     {NULL, NULL, 0, NULL},
 };
 

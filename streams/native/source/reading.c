@@ -32,6 +32,7 @@ static int reading_init(PyObject *self, PyObject *args, PyObject *keywords) {
     reading->recent = recent == Py_None ? NULL : (struct recent_asks *)Py_NewRef(recent);
     reading->source = Py_NewRef(source);
     reading->others = others;
+    reading->missing = Py_NewRef(Py_None);
     reading->asking = asking;
     reading->answered_before_ms = answered_before_ms;
     reading->unsure_to_ms = unsure_to_ms;
@@ -48,6 +49,7 @@ static void reading_dealloc(PyObject *self) {
     Py_XDECREF(reading->recent);
     Py_XDECREF(reading->source);
     Py_XDECREF(reading->others);
+    Py_XDECREF(reading->missing);
     Py_TYPE(self)->tp_free(self);
 }
 
@@ -57,6 +59,8 @@ static PyObject *take(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     Py_ssize_t begin = PyLong_AsSsize_t(args[1]), size = PyList_GET_SIZE(args[0]);
     if (begin < 0 || begin > size)
         return PyErr_Format(PyExc_IndexError, "%zd is no place among %zd records", begin, size);
+    if (((struct reading *)self)->users == NULL)
+        return PyErr_Format(PyExc_TypeError, "this Reading was not made");
     Py_ssize_t end = reading_take((struct reading *)self, args[0], begin);
     return end < 0 ? NULL : PyLong_FromSsize_t(end);
 }
@@ -70,6 +74,8 @@ static PyMethodDef METHODS[] = {
 
 static PyMemberDef MEMBERS[] = {
     {"is_cold", T_BOOL, offsetof(struct reading, is_cold), 0, NULL},
+    {"missing", T_OBJECT_EX, offsetof(struct reading, missing), READONLY,
+     "Who is not hot, where that alone stopped `take`."},
     {NULL, 0, 0, 0, NULL},
 };
 

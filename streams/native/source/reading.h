@@ -21,11 +21,12 @@ struct reading {
     double sampled_below;       /* of the upper half of a user's hash, where another answers */
     char is_cold;               /* whether the first ask is taken, sampled or not */
     char marks_all;             /* whether who is touched counts as changed */
+    PyObject *missing;          /* who is not hot, where that alone stopped it; or None */
 };
 
 /* Folds records from a place in a list on, up to the first that is not plain, or until that is
  * enough at once. Where it stopped; -1 with an exception.
  */
-Py_ssize_t reading_take(const struct reading *reading, PyObject *records, Py_ssize_t begin);
+Py_ssize_t reading_take(struct reading *reading, PyObject *records, Py_ssize_t begin);
 
 #endif

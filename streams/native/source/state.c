@@ -38,7 +38,7 @@ static const struct {
     [REQUEST] = {false, {{NO_MAP, 0}, {NO_MAP, 0}}},
 };
 
-static bool leaves_a_trace(enum kind kind) {
+bool leaves_a_trace(enum kind kind) {
     return RULES[kind].enters_history || RULES[kind].marks[0].map != NO_MAP;
 }
 

@@ -30,6 +30,9 @@ struct state {
     struct maps *maps; /* NULL while there are no marks: most users have none */
 };
 
+/* Whether events of this kind change a state at all. */
+bool leaves_a_trace(enum kind kind);
+
 /* The event's times must have passed the bounds of schemas.codec. `event_hash` is that of its id.
  */
 enum change state_fold(struct state *state, const struct event *event, uint64_t event_hash,

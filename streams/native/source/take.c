@@ -151,11 +151,23 @@ static bool take(const struct reading *reading, const struct work *work) {
     return newest_put(&reading->asks->newest, &ask);
 }
 
+/* False with an exception. */
+static bool note_missing(struct reading *reading, const struct event *event) {
+    if (!leaves_a_trace(event->kind)) /* he is not kept for that, nor looked for twice */
+        return true;
+    PyObject *missing =
+        PyUnicode_FromStringAndSize(event->user_id.at, (Py_ssize_t)event->user_id.size);
+    if (missing == NULL)
+        return false;
+    Py_SETREF(reading->missing, missing);
+    return true;
+}
+
 /* How many of the records from `at` on are plain and were taken, of a block of `count`; -1: an
  * exception. Each step asks for the memory of the next, so that a block waits for it once and not
  * each record.
  */
-static Py_ssize_t take_block(const struct reading *reading, PyObject *records, Py_ssize_t at,
+static Py_ssize_t take_block(struct reading *reading, PyObject *records, Py_ssize_t at,
                              Py_ssize_t count) {
     struct work works[BLOCK];
     Py_ssize_t fetched = 0, scanned = 0, found = 0, taken = 0;
@@ -173,18 +185,24 @@ static Py_ssize_t take_block(const struct reading *reading, PyObject *records, P
             newest_prefetch_ask(&reading->asks->newest, works[each].place_hash);
     while (taken < found && take(reading, &works[taken]))
         taken++;
+    bool is_done = is_plain >= 0;
+    if (is_done && taken < found) {
+        PyErr_NoMemory();
+        is_done = false;
+    } else if (is_done && found < scanned) {
+        is_done = note_missing(reading, &works[found].event);
+    }
     for (Py_ssize_t each = 0; each < fetched; each++)
         Py_DECREF(works[each].value);
-    if (is_plain >= 0 && taken < found)
-        PyErr_NoMemory();
-    return is_plain < 0 || taken < found ? -1 : taken;
+    return is_done ? taken : -1;
 }
 
 /* Blocks begin small: behind a record that was not plain the next one may not be, either, and what
  * was read ahead of it is read again.
  */
-Py_ssize_t reading_take(const struct reading *reading, PyObject *records, Py_ssize_t begin) {
+Py_ssize_t reading_take(struct reading *reading, PyObject *records, Py_ssize_t begin) {
     Py_ssize_t at = begin, block = 1, taken;
+    Py_SETREF(reading->missing, Py_NewRef(Py_None));
     do {
         Py_ssize_t left = PyList_GET_SIZE(records) - at;
         Py_ssize_t count = left < block ? left : block;
