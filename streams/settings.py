@@ -130,8 +130,8 @@ class Settings(BaseSettings):
     native: Literal["auto", "off"] = Field(
         "auto",
         description="whether plain records go through compiled code: auto, where `make install`"
-        " could compile it, for a third of the CPU; off: all through Python, to see whether it is"
-        " the code's fault",
+        " could compile it, for a fifth of what intake costs; off: all through Python, to see"
+        " whether a fault is the code's",
     )
     flush_s: float = Field(
         10.0,

@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 import xxhash
 
-from schemas.codec import DAY_MS, EARLIEST_MS, LATEST_MS, MESSAGES
+from schemas.codec import EARLIEST_MS, LATEST_MS, MESSAGES
 from schemas.state import BOUNDS_VERSION, FORMAT, HISTORY_LIMIT, MAP_LIMITS
-from schemas.topics import MAX_EVENT_BYTES
+from schemas.topics import DAY_MS, MAX_EVENT_BYTES
 from streams.native.build import compiled
 from streams.native.contract import Native
 from streams.stages.recent import WINDOW_MS

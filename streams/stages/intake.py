@@ -164,14 +164,34 @@ class Partition:
 
     def _take(self, topic: str, records: Sequence[Record], taken: Intake) -> None:
         origin = self._origins[topic]
+        is_owned = origin in self.epochs
         taken.first_appended_ms.setdefault(origin, records[0].timestamp()[1])
         unknown = self._decoder.unknown_fields
-        asks = taken.own if origin in self.epochs else taken.others
+        asks = taken.own if is_owned else taken.others
         reading = self._reading(topic, origin, asks)
         for record in left_by(reading, records, self._makes_hot):
-            self._take_one(record, topic, origin, taken)
-            if reading is not None and asks:
-                reading.is_cold = False
+            appended_at_ms = record.timestamp()[1]
+            try:
+                event = self._decode(record, appended_at_ms)
+            except RefusedError as refused:
+                taken.refuse(record, refused)
+                continue
+            if not self._fold(event, appended_at_ms):
+                # A mirrored one is forwarded in its own region, which may be gone where this one
+                # took its people over.
+                if origin == self._region or is_owned:
+                    self._forward(record, event, taken)
+                continue
+            if event.kind not in self._asking:
+                continue
+            if is_owned:
+                is_taken = self._is_open(origin, event, appended_at_ms)
+            else:
+                is_taken = self.sample.takes(event.user_id, among=asks)
+            if is_taken:
+                asks.add(Ask(event, origin, appended_at_ms, topic, record.offset()))
+                if reading is not None:
+                    reading.is_cold = False
         self._folded(origin, records[-1].timestamp()[1])
         if unknown != self._decoder.unknown_fields:
             found = self._decoder.unknown_fields - unknown
@@ -187,30 +207,6 @@ class Partition:
             self._answered_before_ms.get(origin, 0), self._answered_to_ms.get(origin, 0)
         )
         return self._plain.answered(users, asks, asked, origin, self._recent, answered)
-
-    def _take_one(self, record: Record, topic: str, origin: str, taken: Intake) -> None:
-        appended_at_ms = record.timestamp()[1]
-        try:
-            event = self._decode(record, appended_at_ms)
-        except RefusedError as refused:
-            taken.refuse(record, refused)
-            return
-        is_owned = origin in self.epochs
-        if not self._fold(event, appended_at_ms):
-            # A mirrored one is forwarded in its own region, which may be gone where this one
-            # took its people over.
-            if origin == self._region or is_owned:
-                self._forward(record, event, taken)
-            return
-        if event.kind not in self._asking:
-            return
-        if is_owned:
-            asks, is_taken = taken.own, self._is_open(origin, event, appended_at_ms)
-        else:
-            asks = taken.others
-            is_taken = self.sample.takes(event.user_id, among=asks)
-        if is_taken:
-            asks.add(Ask(event, origin, appended_at_ms, topic, record.offset()))
 
     def _folded(self, origin: str, appended_at_ms: int) -> None:
         # A broker's clock may step back; what was folded stays folded.

@@ -5,7 +5,7 @@ record. It stops at whatever is not plain, and `intake.py` does that one and cal
 records are taken in their order. Without compiled code there are no plain records.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.codec import EventDecoder
@@ -99,13 +99,16 @@ class Plain:
 
 def left_by(
     reading: Reading | None, records: Sequence[Record], makes_hot: Callable[[str], bool]
-) -> Iterator[Record]:
+) -> Iterable[Record]:
     """The records that are not plain, each when all before it are taken. `makes_hot` loads a user
     whose record would be, and says whether he is of this partition.
     """
-    if reading is None:
-        yield from records
-        return
+    return records if reading is None else _left_by(reading, records, makes_hot)
+
+
+def _left_by(
+    reading: Reading, records: Sequence[Record], makes_hot: Callable[[str], bool]
+) -> Iterator[Record]:
     listed = records if isinstance(records, list) else list(records)
     at = reading.take(listed, 0)
     while at < len(listed):

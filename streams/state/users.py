@@ -27,6 +27,8 @@ class Users:
         self._store = store
         self._layout = layout
         self.hot_states: Hot = HotStates() if hot is None else hot
+        # Looked up once: without compiled code every event comes here.
+        self._touch, self._put = self.hot_states.touch, self.hot_states.put
         self._mean_bytes = float(_FIRST_GUESS_BYTES)
         self._dirty: dict[str, None] = {}
 
@@ -49,10 +51,10 @@ class Users:
 
     def find(self, user_id: str) -> UserState | None:
         """The state, None for a user who is not known here. Raises StoreError, ValueError."""
-        state = self.hot_states.touch(user_id)
+        state = self._touch(user_id)
         if state is None and (stored := self._store.state(user_id)) is not None:
             state = UserState.decode(stored)
-            self.hot_states.put(user_id, state)
+            self._put(user_id, state)
         return state
 
     def get(self, user_id: str) -> UserState:
@@ -74,7 +76,7 @@ class Users:
 
     def put(self, user_id: str, state: UserState) -> None:
         """A state that is not the one `find` gave."""
-        self.hot_states.put(user_id, state)
+        self._put(user_id, state)
         self._dirty[user_id] = None
 
     def must_flush(self, user_id: str) -> None:

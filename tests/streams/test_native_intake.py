@@ -202,7 +202,7 @@ def test_plain_records_of_known_users_do_not_come_to_python(
     with two_lives() as (life, _):
         life.partition.epochs = {"east": 16, "west": 17}
         life.partition.users.put("ann", EMPTY)
-        monkeypatch.setattr(life.partition, "_take_one", lambda *_: pytest.fail("it was odd"))
+        monkeypatch.setattr(life.partition, "_decode", lambda *_: pytest.fail("it was odd"))
         assert life.batch([(TOPICS[0], [one for one in plain if b"\n" not in one.value()])])["asks"]
 
 
