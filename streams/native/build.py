@@ -33,7 +33,7 @@ class BuildError(Exception):
 def compiled() -> Path:
     """Where that which is made of these sources for this Python is, once it is made."""
     digest = hashlib.sha256(" ".join(_FLAGS).encode())
-    for source in sorted(_SOURCES.iterdir()):
+    for source in sorted(_SOURCES.glob("*.[ch]")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return _BUILT / f"hot-{digest.hexdigest()[:16]}{sysconfig.get_config_var('EXT_SUFFIX')}"
 

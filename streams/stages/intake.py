@@ -188,10 +188,11 @@ class Partition:
                 is_taken = self._is_open(origin, event, appended_at_ms)
             else:
                 is_taken = self.sample.takes(event.user_id, among=asks)
+                asks.all()  # copies of one event at one time: the first is kept, plain or not
             if is_taken:
                 asks.add(Ask(event, origin, appended_at_ms, topic, record.offset()))
-                if reading is not None:
-                    reading.is_cold = False
+            if reading is not None and asks:
+                reading.is_cold = False
         self._folded(origin, records[-1].timestamp()[1])
         if unknown != self._decoder.unknown_fields:
             found = self._decoder.unknown_fields - unknown

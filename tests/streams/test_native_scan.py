@@ -51,8 +51,8 @@ class Taken:
 
 def _users(value: bytes | None) -> list[str]:
     try:
-        return [msgspec.json.decode(value or b"")["user_id"]]
-    except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError):
+        return [str(msgspec.json.decode(value or b"")["user_id"])]
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
         return ["ann"]
 
 
