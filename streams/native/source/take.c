@@ -10,6 +10,7 @@
 enum {
     BLOCK = 16,         /* records whose memory is asked for together, well before its use */
     AT_ONCE = 4096,     /* records a call, some milliseconds, in which no other thread runs */
+    RECORD_BYTES = 128, /* of a record itself */
     CACHE_LINE = 64,
 };
 static const struct text DEFAULT_SURFACE = {"main", 4};
@@ -22,6 +23,11 @@ struct work {
     uint64_t user_hash, event_hash, surface_hash, ask_key, place_hash;
     struct user *user;
 };
+
+static void prefetch(const void *memory, size_t size) {
+    for (size_t at = 0; at < size; at += CACHE_LINE)
+        __builtin_prefetch((const char *)memory + at);
+}
 
 /* Whether it is a record with a value and nothing else, which is read then and held; -1: an
  * exception.
@@ -38,9 +44,7 @@ static int fetch(struct work *work, PyObject *records, Py_ssize_t at) {
         Py_DECREF(work->value);
         return 0;
     }
-    const char *value = PyBytes_AS_STRING(work->value);
-    for (Py_ssize_t at = 0; at < PyBytes_GET_SIZE(work->value); at += CACHE_LINE)
-        __builtin_prefetch(value + at);
+    prefetch(PyBytes_AS_STRING(work->value), (size_t)PyBytes_GET_SIZE(work->value));
     return 1;
 }
 
@@ -83,9 +87,7 @@ static bool find_user(const struct reading *reading, struct work *work) {
     if (work->user == NULL)
         return false;
     const struct entries *history = &work->user->state.history;
-    const uint8_t *begin = entries_begin(history, INTERACTION_BYTES);
-    for (size_t at = 0; at < (history->count + 1U) * INTERACTION_BYTES; at += CACHE_LINE)
-        __builtin_prefetch(begin + at);
+    prefetch(entries_begin(history, INTERACTION_BYTES), (history->count + 1U) * INTERACTION_BYTES);
     if (is_asking(reading, work)) {
         work->place_hash = newest_hash(work->user->serial, work->surface_hash);
         newest_prefetch(&reading->asks->newest, work->place_hash);
@@ -207,7 +209,7 @@ Py_ssize_t reading_take(struct reading *reading, PyObject *records, Py_ssize_t b
         Py_ssize_t left = PyList_GET_SIZE(records) - at;
         Py_ssize_t count = left < block ? left : block;
         for (Py_ssize_t ahead = at + count; ahead < at + 2 * count && ahead < at + left; ahead++)
-            __builtin_prefetch(PyList_GET_ITEM(records, ahead));
+            prefetch(PyList_GET_ITEM(records, ahead), RECORD_BYTES);
         if ((taken = take_block(reading, records, at, count)) < 0)
             return -1;
         at += taken;
