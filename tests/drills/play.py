@@ -36,6 +36,7 @@ ABOUT = {
     "unready": "two regions: one takes over while its group rebalances, then while it restores",
     "retention": "two regions: the link is cut for longer than the source keeps its events",
     "remade": "two regions: a mirrored topic is deleted and made again, there and here",
+    "releasing": "two regions: one dies as it announces a new version of the model",
     "clock": "two regions: one returns with its clock 30 s behind",
     "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",
     "deaths": "death at every numbered step of commit, flush, opening and closing",
