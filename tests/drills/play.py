@@ -56,7 +56,7 @@ ABOUT = {
     "controls": "workers that are wrong on purpose, and must be found out",
     "soak": "20 minutes at 5,000 events/s with a fault a minute",
 }
-CUTTING = ("cuts", "island")
+CUTTING = ("detection", "cuts", "island")
 """Those in which networks are cut, where that can be."""
 
 Options = Mapping[str, Any]
