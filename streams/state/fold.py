@@ -103,9 +103,7 @@ def fold(state: UserState, event: AnyEvent, appended_at_ms: int) -> UserState:
     if rule is None:
         return _erased(state, appended_at_ms) if event.kind == "erase" else state
     code, value_of, marks, is_of_user = rule
-    time_ms, latest_ms = event.at_ms, appended_at_ms + FAST_CLOCK_MS
-    if time_ms > latest_ms:
-        time_ms = latest_ms
+    time_ms = min(event.at_ms, appended_at_ms + FAST_CLOCK_MS)
     erased_to_ms = state.erased_to_ms
     before, maps_before = history, maps = state.history, state.maps
     if time_ms > erased_to_ms:
