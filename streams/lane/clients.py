@@ -46,9 +46,9 @@ def reader(settings: Settings, **more: Any) -> Consumer:
     )
 
 
-def catch_up_reader(settings: Settings, isolation: str = "read_committed") -> Consumer:
+def catch_up_reader(settings: Settings, isolation: str = "read_committed", **more: Any) -> Consumer:
     """A reader for logs that are read to their end before anything else happens."""
-    return reader(settings, **{"fetch.min.bytes": 1, "isolation.level": isolation})
+    return reader(settings, **{"fetch.min.bytes": 1, "isolation.level": isolation, **more})
 
 
 def follower(settings: Settings) -> Consumer:

@@ -18,8 +18,8 @@ class Recent(Protocol):
     """Which asks of one origin were answered a moment ago."""
 
     def __len__(self) -> int: ...
-    def add(self, user_id: str, event_id: str, surface: str, appended_at_ms: int, /) -> bool: ...
-    def knows(self, user_id: str, event_id: str, surface: str, appended_at_ms: int, /) -> bool: ...
+    def add(self, ask: int, appended_at_ms: int, /) -> bool: ...
+    def knows(self, ask: int, appended_at_ms: int, /) -> bool: ...
 
 
 class NewestPlain(Protocol):
@@ -67,6 +67,8 @@ class Native(Protocol):
     RULES: Mapping[str, Any]
     HotStates: Callable[[type[UserState], Maps], Hot]
     RecentAsks: Callable[[], Recent]
+    recent_ask: Callable[[str, str, str], int]
+    """(user_id, event_id, surface) -> what the ask is known by in RecentAsks."""
     NewestAsks: Callable[[bool], NewestPlain]
     Reading: _NewReading
     hash: Callable[[bytes], int]

@@ -125,10 +125,7 @@ class Partition:
         self._answered_to_ms[origin] = max((order[0] for order in answered.values()), default=0)
         self._answered_before_ms[origin] = answered_before_ms
         for ask in recent:
-            event = ask.event
-            self._recent[origin].add(
-                event.user_id, event.event_id, event.surface, ask.appended_at_ms
-            )
+            self._recent[origin].add(self._plain.recent_ask(ask.event), ask.appended_at_ms)
 
     def forget(self, origin: str) -> None:
         """Its epoch ended: what was planned is dropped, and what was answered may not be valid."""
@@ -219,17 +216,17 @@ class Partition:
         committed with all its answers but those of late asks that stay due, or this worker holds
         the partition no more.
         """
-        user_id, event_id, surface = event.user_id, event.event_id, event.surface
         if appended_at_ms < self._answered_before_ms.get(origin, 0):
             return False
         if answered := self._answered.get(origin):
-            order = appended_at_ms, event_id
-            if order <= answered.get((user_id, surface), _NEVER):
+            order = appended_at_ms, event.event_id
+            if order <= answered.get((event.user_id, event.surface), _NEVER):
                 return False
+        ask = self._plain.recent_ask(event)
         for other, recent in self._recent.items():
-            if other != origin and recent.knows(user_id, event_id, surface, appended_at_ms):
+            if other != origin and recent.knows(ask, appended_at_ms):
                 return False
-        return self._recent[origin].add(user_id, event_id, surface, appended_at_ms)
+        return self._recent[origin].add(ask, appended_at_ms)
 
     def _join(self, records: Iterable[Record], taken: Intake, *, again: bool = False) -> None:
         """States from elsewhere: a peer's, a backup's."""

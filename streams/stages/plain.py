@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.codec import EventDecoder
-from schemas.events import KINDS
+from schemas.events import KINDS, AnyEvent
 from schemas.state import EMPTY, UserState
 from streams import native
 from streams.lane.contract import Record
@@ -18,7 +18,7 @@ from streams.native.contract import Reading, Recent, Source
 from streams.region.parity import sampled_below
 from streams.settings import Settings
 from streams.stages.asks import Ask, NewestAsks
-from streams.stages.recent import RecentAsks
+from streams.stages.recent import RecentAsks, recent_ask
 from streams.state.hot import Hot
 
 
@@ -51,6 +51,12 @@ class Plain:
 
     def recent_asks(self) -> Recent:
         return RecentAsks() if self._native is None else self._native.RecentAsks()
+
+    def recent_ask(self, event: AnyEvent) -> int:
+        """What an ask is known by in these."""
+        if self._native is None:
+            return recent_ask(event)
+        return self._native.recent_ask(event.user_id, event.event_id, event.surface)
 
     def replayed(self, users: Hot) -> Reading | None:
         """For records that were answered before; whoever is touched counts as changed."""

@@ -36,6 +36,7 @@ ABOUT = {
     "unready": "two regions: one takes over while its group rebalances, then while it restores",
     "retention": "two regions: the link is cut for longer than the source keeps its events",
     "remade": "two regions: a mirrored topic is deleted and made again, there and here",
+    "releasing": "two regions: one dies as it announces a new version of the model",
     "clock": "two regions: one returns with its clock 30 s behind",
     "kills": "100 SIGKILLs of three workers at random moments, a third with their disks",
     "deaths": "death at every numbered step of commit, flush, opening and closing",
@@ -55,7 +56,7 @@ ABOUT = {
     "controls": "workers that are wrong on purpose, and must be found out",
     "soak": "20 minutes at 5,000 events/s with a fault a minute",
 }
-CUTTING = ("cuts", "island")
+CUTTING = ("detection", "cuts", "island")
 """Those in which networks are cut, where that can be."""
 
 Options = Mapping[str, Any]

@@ -91,6 +91,7 @@ def _source(play: Failing, findings: Findings, away_s: float) -> Mapping[str, An
     until("all of the new topic crosses", lambda: wanted <= two.ids(west, east))
     crosses_s = time.monotonic() - began_s
     joined = region_command(west, "join", "--from", east.bootstrap, "--wait")
+    two.alike_from_ms = time.time_ns() // 1_000_000
     if not joined["states"]["sent"]:
         findings.add("joins that brought nothing", str(joined))
     until("the standby says that it is mended", lambda: not against(west, "lost"))

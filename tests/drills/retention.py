@@ -80,6 +80,7 @@ def _story(
         if event_id in lacking
     }
     joined = region_command(west, "join", "--from", east.bootstrap, "--wait")
+    two.alike_from_ms = time.time_ns() // 1_000_000
     if not joined["states"]["sent"]:
         findings.add("joins that brought nothing", str(joined))
     until("the standby says that it is mended", lambda: not against(west, "lost"))

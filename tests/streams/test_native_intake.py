@@ -18,7 +18,7 @@ from confluent_kafka import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import AnyEvent
+from schemas.events import AnyEvent, Request
 from schemas.state import EMPTY, UserState
 from streams import native as compiled
 from streams.lane.contract import Run
@@ -37,6 +37,13 @@ pytestmark = pytest.mark.skipif(
 )
 Runs = list[tuple[str, list[Message]]]
 ORIGINS = {TOPICS[0]: "east", TOPICS[1]: "west"}
+
+
+_ASKS = [
+    Request(event_id=f"{event_id:x}", user_id=user_id, at_ms=0)
+    for user_id in USERS
+    for event_id in range(60)
+]
 
 
 class Life:
@@ -85,10 +92,9 @@ class Life:
             "folded to": self.partition.folded_to,
             "unknown fields": self.partition._decoder.unknown_fields,
             "recent": [
-                recent.knows(user_id, f"{event_id:x}", "main", NOW_MS)
+                recent.knows(self.partition._plain.recent_ask(ask), NOW_MS)
                 for recent in self.partition._recent.values()
-                for user_id in USERS
-                for event_id in range(60)
+                for ask in _ASKS
             ],
         }
 

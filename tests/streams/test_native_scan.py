@@ -45,7 +45,8 @@ class Taken:
     def check(self, event: AnyEvent, value: bytes, appended_at_ms: int) -> None:
         user_id, event_id, surface = event.user_id, event.event_id, event.surface
         assert self.users.peek(user_id) == fold(EMPTY, event, appended_at_ms)
-        assert self.recent.knows(user_id, event_id, surface, appended_at_ms)
+        ask = compiled.native().recent_ask(user_id, event_id, surface)
+        assert self.recent.knows(ask, appended_at_ms)
         assert [taken[1:] for taken in self.newest.take()] == [(value, appended_at_ms, 0)]
 
 

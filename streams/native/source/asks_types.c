@@ -12,18 +12,25 @@ static bool read_hash(PyObject *text, uint64_t seed, uint64_t *hash) {
     return true;
 }
 
-/* (user_id, event_id, surface, appended_at_ms) */
-static bool read_ask(PyObject *const *args, Py_ssize_t count, uint64_t *key, int64_t *time_ms) {
+PyObject *recent_ask(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count) {
     uint64_t user, event, surface;
-    if (count != 4) {
-        PyErr_SetString(PyExc_TypeError, "user_id, event_id, surface, appended_at_ms are wanted");
-        return false;
-    }
+    if (count != 3)
+        return PyErr_Format(PyExc_TypeError, "user_id, event_id and surface are wanted");
     if (!read_hash(args[0], hash_seed, &user) || !read_hash(args[1], 0, &event) ||
         !read_hash(args[2], 0, &surface))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(recent_key(user, event, surface));
+}
+
+/* (what recent_ask gave, append time) */
+static bool read_ask(PyObject *const *args, Py_ssize_t count, uint64_t *key, int64_t *time_ms) {
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "an ask and its append time are wanted");
         return false;
-    *key = recent_key(user, event, surface);
-    *time_ms = PyLong_AsLongLong(args[3]);
+    }
+    *key = PyLong_AsUnsignedLongLong(args[0]);
+    if (!PyErr_Occurred())
+        *time_ms = PyLong_AsLongLong(args[1]);
     return !PyErr_Occurred();
 }
 

@@ -51,6 +51,8 @@ static bool add_rules(PyObject *module) {
 static PyMethodDef FUNCTIONS[] = {
     {"hash", hash, METH_O, "XXH3, 64 bits, of up to 240 bytes."},
     {"place", place, METH_O, "By which Kafka's own clients place a key, 31 bits."},
+    {"recent_ask", (PyCFunction)(void (*)(void))recent_ask, METH_FASTCALL,
+     "What RecentAsks knows an ask by: of its user_id, event_id and surface."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -31,4 +31,7 @@ extern PyTypeObject HotStatesType, RecentAsksType, NewestAsksType, ReadingType;
 /* Chosen when the module is loaded, so that nobody can know which ids collide in its tables. */
 extern uint64_t hash_seed;
 
+/* A function of the module: (user_id, event_id, surface) -> what RecentAsks knows the ask by. */
+PyObject *recent_ask(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 #endif

@@ -41,13 +41,15 @@ def event_ids(bootstrap: str, inputs: Inputs, origin: str) -> set[str]:
         }
 
 
-def check_users(bootstrap: str, topics: Iterable[str], findings: Findings) -> dict[str, int]:
-    """Under the traffic there was, by the lists of digests that both published all the while.
+def check_users(
+    bootstrap: str, topics: Iterable[str], from_ms: int, findings: Findings
+) -> dict[str, int]:
+    """Under the traffic there was, by the lists of digests that both published from a time on.
     `topics`: those of `state-digests`, own and mirrored.
     """
     lists = sorted(_digests(bootstrap, topics), key=lambda one: one[0])
     parity = Parity("east", "west")
-    parity.add(made for _, made in lists)
+    parity.add(made for published_ms, made in lists if published_ms >= from_ms)
     findings.looked("lists of digests", parity.pairs)
     findings.looked("users alike under traffic", parity.equal)
     findings.add_all("users that differ twice under traffic", parity.diverged)

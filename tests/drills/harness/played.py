@@ -20,10 +20,11 @@ def played(
     users: int,
     partitions: int,
     broker: Mapping[str, str] | None = None,
+    full: bool = False,
 ) -> Report:
-    """`broker`: settings of both brokers."""
-    with ground.two(partitions=partitions, broker=broker) as two:
-        play, findings = Failing(two, rate, users), Findings()
+    """`broker`: settings of both brokers; `full`: with models and archives."""
+    with ground.two(partitions=partitions, broker=broker, full=full) as two:
+        play, findings = Failing(two, rate, users, full=full), Findings()
         try:
             told = story(play, findings)
         finally:
