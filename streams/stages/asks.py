@@ -37,6 +37,8 @@ def keep_newest(newest: dict[Place, Ask], ask: Ask) -> None:
     event = ask.event
     place = event.user_id, event.surface
     known = newest.setdefault(place, ask)
+    if known is ask:
+        return
     if ask.appended_at_ms > known.appended_at_ms or ask.order > known.order:
         newest[place] = ask
 
