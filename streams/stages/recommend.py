@@ -152,7 +152,7 @@ class Recommend:
         metrics.USERS.labels(number, "hot").set(users.hot)
         metrics.USERS.labels(number, "all").set(users.estimated)
         metrics.USER_BYTES.labels(number).set(users.mean_bytes)
-        metrics.DIRTY_USERS.labels(number).set(len(users.dirty))
+        metrics.DIRTY_USERS.labels(number).set(users.dirty_count)
         metrics.DUE_ASKS.labels(number).set(len(partition.due))
         if partition.cycle.is_clean(users, behind):
             metrics.MARKER_TIME.labels(number).set(time.time())

@@ -20,8 +20,8 @@ class Hot(Protocol):
         """How many were touched since the others grew old."""
 
     @property
-    def has_changed(self) -> bool:
-        """Whether `changed` has anybody to tell of."""
+    def untold(self) -> int:
+        """Of how many `changed` has to tell."""
 
     def touch(self, user_id: str, /) -> UserState | None:
         """A hot user's state; he is young from here on."""
@@ -34,10 +34,12 @@ class Hot(Protocol):
 
     def is_young(self, user_id: str, /) -> bool: ...
     def changed(self) -> Sequence[str]:
-        """Whom plain records changed since this was called last, in the order of their changes."""
+        """Whom plain records changed since they were unmarked, in the order of their changes; each
+        is told of once.
+        """
 
     def unmark(self, user_id: str, /) -> None:
-        """`changed` need not tell of him any more."""
+        """He was flushed: `changed` tells of him when he changes again."""
 
     def ids(self) -> list[str]: ...
     def old_ids(self) -> list[str]:
@@ -50,7 +52,7 @@ class Hot(Protocol):
 class HotStates:
     """The same in Python."""
 
-    has_changed = False
+    untold = 0
 
     def __init__(self) -> None:
         self._young: dict[str, UserState] = {}

@@ -35,14 +35,18 @@ class Users:
     @property
     def dirty(self) -> dict[str, None]:
         """Changed since their last flush, in the order of their first change."""
-        if self.hot_states.has_changed:
+        if self.hot_states.untold:
             self._dirty.update(dict.fromkeys(self.hot_states.changed()))
         return self._dirty
 
     @property
+    def dirty_count(self) -> int:
+        """How many are dirty, or a few more; naming them costs more."""
+        return len(self._dirty) + self.hot_states.untold
+
+    @property
     def is_clean(self) -> bool:
-        """Whether nobody is dirty; naming them costs more."""
-        return not self._dirty and not self.hot_states.has_changed
+        return not self._dirty and not self.hot_states.untold
 
     def take_dirty(self) -> dict[str, None]:
         """Who is dirty is so no more: a cycle takes them over."""

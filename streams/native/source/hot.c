@@ -86,15 +86,16 @@ bool hot_may_mark(struct hot *hot) {
 void hot_mark(struct hot *hot, struct user *user) {
     if (!user->is_marked) {
         user->is_marked = true;
+        user->is_told = false;
         hot->marked[hot->marked_count++] = user;
-        hot->marked_users++;
+        hot->untold++;
     }
 }
 
 void hot_unmark(struct hot *hot, struct user *user) {
     if (user->is_marked) {
         user->is_marked = false;
-        hot->marked_users--;
+        hot->untold -= !user->is_told;
     }
 }
 

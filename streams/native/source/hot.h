@@ -11,7 +11,8 @@ struct user {
     uint64_t serial; /* of no other user that ever was in the table */
     struct state state;
     bool is_young;
-    bool is_marked; /* changed, and Python does not know yet */
+    bool is_marked; /* changed since it was flushed */
+    bool is_told;   /* and Python knows */
     uint32_t id_size;
     char id[]; /* UTF-8 */
 };
@@ -27,7 +28,8 @@ struct hot {
     size_t count, young;
     uint64_t seed, next_serial;
     struct user **marked; /* in the order of their changes; some are marked no more */
-    size_t marked_count, marked_room, marked_users;
+    size_t marked_count, marked_room;
+    size_t untold; /* who are marked, and Python does not know */
 };
 
 uint64_t hot_hash(const struct hot *hot, const char *id, size_t size);
@@ -45,7 +47,7 @@ bool hot_may_mark(struct hot *hot);
 void hot_mark(struct hot *hot, struct user *user);
 void hot_unmark(struct hot *hot, struct user *user);
 
-/* The old are let go and the young grow old. Nobody may be marked. False without memory, and then
+/* The old are let go and the young grow old. Nobody may be untold. False without memory, and then
  * nothing has changed.
  */
 bool hot_age(struct hot *hot);

@@ -100,12 +100,13 @@ static PyObject *changed(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     PyObject *ids = PyList_New(0);
     for (size_t number = 0; ids != NULL && number < hot->marked_count; number++) {
         struct user *user = hot->marked[number];
-        if (!user->is_marked) /* flushed meanwhile, or told already */
+        if (!user->is_marked || user->is_told) /* flushed meanwhile; twice in the list */
             continue;
         ids = with_id(ids, user);
-        hot_unmark(hot, user);
+        user->is_told = true;
     }
     hot->marked_count = 0;
+    hot->untold = 0;
     return ids;
 }
 
@@ -131,7 +132,7 @@ static PyObject *old_ids(PyObject *self, PyObject *Py_UNUSED(ignored)) {
 
 static PyObject *age(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     struct hot *hot = hot_of(self);
-    if (hot->marked_users > 0)
+    if (hot->untold > 0)
         return PyErr_Format(PyExc_RuntimeError, "ask who has changed before anybody is let go");
     if (!hot_age(hot))
         return PyErr_NoMemory();
@@ -142,8 +143,8 @@ static PyObject *young(PyObject *self, void *Py_UNUSED(closure)) {
     return PyLong_FromSize_t(hot_of(self)->young);
 }
 
-static PyObject *has_changed(PyObject *self, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(hot_of(self)->marked_users > 0);
+static PyObject *untold(PyObject *self, void *Py_UNUSED(closure)) {
+    return PyLong_FromSize_t(hot_of(self)->untold);
 }
 
 static Py_ssize_t length(PyObject *self) {
@@ -179,7 +180,7 @@ static PyMethodDef METHODS[] = {
     {"put", (PyCFunction)(void (*)(void))put, METH_FASTCALL, "put(user_id, state): he is young."},
     {"is_young", is_young, METH_O, NULL},
     {"unmark", unmark, METH_O, "He counts as unchanged."},
-    {"changed", changed, METH_NOARGS, "Whom a Reading has changed since this was called last."},
+    {"changed", changed, METH_NOARGS, "Whom a Reading has changed since they were flushed or told of."},
     {"ids", ids, METH_NOARGS, "All hot users."},
     {"old_ids", old_ids, METH_NOARGS, "Whom `age` would let go."},
     {"age", age, METH_NOARGS, "The old are let go, the young grow old."},
@@ -188,7 +189,7 @@ static PyMethodDef METHODS[] = {
 
 static PyGetSetDef PROPERTIES[] = {
     {"young", young, NULL, "How many were touched since the others grew old.", NULL},
-    {"has_changed", has_changed, NULL, "Whether `changed` has anybody to tell of.", NULL},
+    {"untold", untold, NULL, "Of how many `changed` has to tell.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
