@@ -26,9 +26,9 @@ _T = TypeVar("_T")
 IN_FLIGHT = 8
 """Requests at once, all calls together: keeps a few servers busy without filling their queues."""
 LATE_IN_FLIGHT = 3
-"""Of them, for users nobody waits for: one is computed, one waits for it, and one is on its way or its
-answer is made into slates; with two, Triton is idle a fifth of a backlog. Whoever does wait has no
-more than these before him in Triton's queue.
+"""Of them, for users nobody waits for: one is computed, one waits for that, and one is on its way
+or its answer is made into slates; with two, Triton is idle a fifth of a backlog. Whoever does wait
+has no more than these before him in Triton's queue.
 """
 HEDGES = 0.1
 """Second requests, as a share of the first ones; a p95 asks for half of it."""
