@@ -37,6 +37,11 @@ class Plain:
 
     def __init__(self, settings: Settings) -> None:
         self._native = native.chosen(settings.native)
+        self.recent_ask: Callable[[AnyEvent], int] = recent_ask
+        """What an ask is known by in `recent_asks`."""
+        if self._native is not None:
+            ask = self._native.recent_ask
+            self.recent_ask = lambda event: ask(event.user_id, event.event_id, event.surface)
         self._asking = sum(1 << KINDS.index(kind) for kind in settings.asking_kinds)
 
     def partition_of(self, user_id: str, partitions: int) -> int:
@@ -51,12 +56,6 @@ class Plain:
 
     def recent_asks(self) -> Recent:
         return RecentAsks() if self._native is None else self._native.RecentAsks()
-
-    def recent_ask(self, event: AnyEvent) -> int:
-        """What an ask is known by in these."""
-        if self._native is None:
-            return recent_ask(event)
-        return self._native.recent_ask(event.user_id, event.event_id, event.surface)
 
     def replayed(self, users: Hot) -> Reading | None:
         """For records that were answered before; whoever is touched counts as changed."""
