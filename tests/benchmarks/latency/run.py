@@ -30,7 +30,7 @@ class Options(Chosen):
     benchmark = "latency"
     slates: tuple[str, ...] = _SLATES
     rates: tuple[int, ...] = (100, 1000, 5000)
-    fetch_wait_ms: tuple[int, ...] = (10, 25, 40)
+    fetch_wait_ms: tuple[int, ...] = (10, 15, 25, 40)
     asking_every: int = 5
     """With the model, one event of so many asks; with a constant slate each does."""
     seconds: float = 15.0
