@@ -14,6 +14,8 @@ ClickHouse that holds the archive. An event goes through
     fetch    streams/lane/reader.py        records of one partition
     decode   schemas/codec.py              bytes -> event, or a dead letter
     fold     streams/state/fold.py         the user's new state
+             streams/native/               both at once, in C, for plain records: most of them
+                                           (streams/stages/plain.py); the same to the byte
     score    streams/scoring/client.py     candidates from Triton, or the fallback
     slate    streams/slate/choose.py       what is shown, and why
     gate     streams/region/gate.py        only if this region owns the event's origin; a standby
