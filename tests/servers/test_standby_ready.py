@@ -12,7 +12,7 @@ import pytest
 
 from infra import control
 from infra.local import ports
-from infra.peer_lists import PeerLists
+from infra.peer_lists import PeerLists, Users
 from infra.standby import Origin, readiness
 from schemas.control import ModelRelease, Served
 from schemas.identifiers import item_hash
@@ -63,6 +63,16 @@ class East:
 
     def until_ready(self) -> None:
         self._until("the east is ready and warm", lambda one: one.is_warm and not one.reasons)
+
+    def until_all_compared(self) -> Users:
+        """A list is of those users only who were folded when it was made."""
+
+        def compared(one: Origin) -> bool:
+            return one.users is not None and one.users.compared >= len(USERS)
+
+        users = self._until("all users were compared", compared).users
+        assert users is not None
+        return users
 
     def until_not(self, about: str) -> str:
         """What it says about it."""
@@ -122,10 +132,7 @@ def test_it_is_ready_where_all_is_alike_and_a_user_that_differs_twice_ends_that(
     shops: Pair, east: East, watcher: str
 ) -> None:
     east.until_ready()
-    users = east.of_west().users
-    assert users is not None
-    assert users.compared >= len(USERS)
-    assert users.differing_twice == 0
+    assert east.until_all_compared().differing_twice == 0
     until(
         "it is told as a metric",
         lambda: 'tidemill_standby_ready{origin="west"} 1.0' in told(watcher),
