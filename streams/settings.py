@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     pending_records: int = Field(
         100_000,
         ge=1,
-        description="read and not yet processed, all partitions; one that has its share is paused",
+        description="read and not yet processed; at so many, partitions above their share pause",
     )
     batch_records: int = Field(
         50_000,

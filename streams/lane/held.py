@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from confluent_kafka import Message
@@ -98,16 +99,23 @@ class Held:
 
     async def more(self, at_most: int, wait_s: float) -> Run | None:
         """What waits by now, or comes in so many seconds."""
-        if at_most > 0 and not self._runs and wait_s > 0 and self.is_open:
-            self.wake = asyncio.get_running_loop().create_future()
-            # The reader looks for `wake` after it has delivered, so none is overlooked.
-            if not self._runs:
-                await asyncio.wait([self.wake], timeout=wait_s)
+        if at_most > 0 and wait_s > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._come()
             self.wake = None
         if not self.is_open or not (runs := self.take(at_most, of_one=True)):
             return None
         self.moved_at = time.monotonic()
         return runs[0]
+
+    async def _come(self) -> None:
+        """Woken once for each delivery, and several may have been taken at the first."""
+        while self.is_open and not self._runs:
+            self.wake = asyncio.get_running_loop().create_future()
+            # The reader looks for `wake` after it has delivered, so none is overlooked.
+            if not self._runs:
+                await self.wake
 
     def woken(self) -> None:
         """In the event loop's thread: records came, or none will."""

@@ -1,8 +1,8 @@
 """The thread that reads: records of every partition this worker holds, split by slot.
 
 Only this thread calls its consumer (librdkafka blocks for minutes otherwise); the rest of the
-lane asks it through a queue. It pauses a slot of which more records wait than its share of the
-bound, so memory stays bounded and a slow slot starves nobody.
+lane asks it through a queue. Where as many records wait as may, it pauses the slots that have more
+than their share of them, so memory stays bounded and a slow slot starves nobody.
 """
 
 import logging
@@ -99,7 +99,8 @@ class Reader(threading.Thread):
             while not self._stopping.is_set():
                 self._commands.obey(consumer)
                 self._pause_and_resume(consumer)
-                if (now := time.monotonic()) - looked > _LOOK_S:
+                now = time.monotonic()
+                if now - looked > _LOOK_S or len(self.ends) < len(self._slots):
                     self._look_at_ends(consumer)
                     looked = now
                 if self._is_ahead():
@@ -124,7 +125,8 @@ class Reader(threading.Thread):
         share = self._settings.pending_records // max(1, len(waiting))
         # Each pause throws away what was fetched ahead, so a share is never tiny.
         share = max(share, _LEAST_SHARE)
-        above = {slot for slot, records in waiting.items() if records > share}
+        is_full = sum(waiting.values()) > self._settings.pending_records
+        above = {slot for slot, records in waiting.items() if is_full and records > share}
         below = {slot for slot in self._paused if waiting.get(slot, 0) <= share // 2}
         for slot in above - self._paused:
             consumer.pause(self._feeds(slot))
@@ -176,4 +178,5 @@ class Reader(threading.Thread):
         """The broker tells the end of a partition with each fetch, also with an empty one."""
         for feed in self._slots:
             _, end = consumer.get_watermark_offsets(TopicPartition(*feed), cached=True)
-            self.ends[feed] = end
+            if end >= 0:
+                self.ends[feed] = end

@@ -77,6 +77,22 @@ def test_it_waits_for_records_that_are_to_come() -> None:
     asyncio.run(play())
 
 
+def test_a_wake_for_records_that_were_taken_already_does_not_end_it() -> None:
+    async def play() -> None:
+        slot = held()
+        slot.deliver(TOPIC, records(0))
+        task = asyncio.create_task(offsets(batch(slot, 2, wait_s=LONG_S)))
+        await until(lambda: slot.wake is not None)
+        first = slot.wake
+        slot.woken()
+        await until(lambda: slot.wake is not first)
+        slot.deliver(TOPIC, records(1))
+        slot.woken()
+        assert await asyncio.wait_for(task, LONG_S) == [0, 1]
+
+    asyncio.run(play())
+
+
 def test_a_slot_that_is_given_up_ends_it_with_what_it_has() -> None:
     async def play() -> None:
         slot = held()
