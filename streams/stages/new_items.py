@@ -3,6 +3,7 @@
 Called by `answering` for each slate. The rules themselves are pure (streams/slate/new_items.py).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.releases import TextSpace
@@ -20,8 +21,11 @@ _WANTED = 20
 class Chosen(NamedTuple):
     """Candidates, best first, and the digest of all that they were chosen from."""
 
-    candidates: list[Candidate]
+    candidates: Sequence[Candidate]
     digest: str
+
+
+_NONE = Chosen((), NO_VECTORS)
 
 
 class NewItems:
@@ -36,9 +40,11 @@ class NewItems:
         return self._of(version) is not None
 
     def choose(self, plan: Planned, scored: Scored) -> Chosen:
+        if scored.vector is None or plan.version is None:
+            return _NONE
         found = self._of(plan.version)
-        if scored.vector is None or found is None or plan.version is None:
-            return Chosen([], NO_VECTORS)
+        if found is None:
+            return _NONE
         held, space = found
         return Chosen(
             new_candidates(held, scored.vector, space, plan.wanted.exclude, _WANTED),

@@ -17,7 +17,8 @@ Offsets = Mapping[str, int]
 """Topic -> the next offset to read, of one partition."""
 
 _AT_LEAST = 64
-"""Users a slice; fewer are not worth their place in a transaction of their own."""
+_ALONE = 500
+"""Users a slice; fewer than the second are not worth a transaction of their own."""
 _AT_MOST = 2_000
 """So that a transaction stays within some megabytes."""
 
@@ -49,7 +50,7 @@ class FlushCycle:
         """Whether a slice should go although there are no records to go with."""
         if self._will_mark is None:
             return self._may_begin(users, behind, now_s)
-        return self._overdue(now_s) >= _AT_LEAST or now_s >= self._began_s + self._cycle_s
+        return self._overdue(now_s) >= _ALONE or now_s >= self._began_s + self._cycle_s
 
     def take(self, users: Users, behind: Offsets, now_s: float, *, whole: bool = False) -> Slice:
         """The slice that goes with a batch. `behind` is the position behind this batch, whose
