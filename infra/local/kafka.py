@@ -45,7 +45,7 @@ class Kafka:
 def server(home: Home, kafka: Kafka) -> Server:
     """The broker, with its data in <home>/data/kafka."""
     properties = home.run / "kafka.properties"
-    java_command = jvm.command(home.tools, kafka.heap_mb, quiet=QUIET)
+    java_command = jvm.command(home.tools, kafka.heap_mb, program="broker", quiet=QUIET)
     return Server(
         name="kafka",
         command=(*java_command, "kafka.Kafka", str(properties)),

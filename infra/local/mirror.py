@@ -74,7 +74,7 @@ def server(home: Home, mirror: Mirror) -> Server:
             *(sys.executable, "-m", "infra.keep_mirror", mirror.kafka),
             # A part of the description: where a peer has moved, the mirror is replaced.
             json.dumps(dict(sorted(mirror.peers.items()))),
-            *jvm.command(home.tools, mirror.heap_mb, quiet=_QUIET),
+            *jvm.command(home.tools, mirror.heap_mb, program="mirror", quiet=_QUIET),
             "org.apache.kafka.connect.mirror.MirrorMaker",
             str(properties),
             # The file names every region's cluster; only into this one is written.

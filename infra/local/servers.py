@@ -14,7 +14,7 @@ import msgspec
 from infra.local import clickhouse, kafka, mirror, prometheus, supervisor, triton
 from infra.local.choosing import choose
 from infra.local.endpoints import Endpoints, read, write
-from infra.local.install import install
+from infra.local.install.steps import install
 from infra.local.ports import HOST
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Server, State

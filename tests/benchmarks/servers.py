@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from infra import broker, control, topics
 from infra.local import kafka, ports, supervisor, triton
 from infra.local.home import Home
-from infra.local.install import install
+from infra.local.install.steps import install
 from infra.local.settings import LocalSettings
 from schemas.topics import USER_EVENTS
 from streams.settings import Settings

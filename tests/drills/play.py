@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from infra.local.install import install
+from infra.local.install.steps import install
 from infra.local.settings import LocalSettings
 from tests.benchmarks import machine
 from tests.drills.check.findings import Report

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra.local import install as installation
 from infra.local.install import debian, jars
+from infra.local.install import steps as installation
 from infra.local.install.running import run
 from infra.local.problems import InstallError
 
@@ -47,6 +47,35 @@ def test_an_interrupted_installation_resumes_and_then_does_nothing(
     installation.install(tmp_path, said.append)
     assert (first.runs, second.runs) == (1, 2)
     assert len(said) == before
+
+
+def test_what_is_not_needed_comes_last_and_may_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Path) -> None:
+        raise OSError("no route to a broker")
+
+    spare = installation.Step("spare", lambda _: False, broken, needed=False)
+    needed = Folder("needed")
+    monkeypatch.setattr(installation, "STEPS", (spare, needed.step()))
+    said: list[str] = []
+    installation.install(tmp_path, said.append)
+    assert needed.runs == 1
+    assert said[-1] == "going on without, nothing needs it: no route to a broker"
+
+
+def test_a_full_disk_is_no_matter_where_all_that_is_needed_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Folder("never")
+    spare = installation.Step("spare", lambda _: False, step._install, needed=False)
+    monkeypatch.setattr(installation, "STEPS", (spare,))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1024**3))
+    said: list[str] = []
+    installation.install(tmp_path, said.append)
+    assert step.runs == 0
+    assert len(said) == 1
+    assert "1.0 GiB free" in said[0]
 
 
 def test_too_little_disk_is_said_before_anything_is_fetched(

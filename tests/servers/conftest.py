@@ -20,7 +20,7 @@ from infra.local import ports, supervisor
 from infra.local import prometheus as prometheus_server
 from infra.local import triton as triton_server
 from infra.local.home import Home
-from infra.local.install import install
+from infra.local.install.steps import install
 from infra.local.settings import LocalSettings
 from infra.local.supervisor import Server, records
 from tests.servers import pair as regions

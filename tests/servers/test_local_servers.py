@@ -15,7 +15,7 @@ import tritonclient.grpc as triton_grpc
 from clickhouse_driver import Client
 from confluent_kafka import Consumer, Producer
 
-from infra.local import servers
+from infra.local import jvm, servers
 from infra.local.install import java, truststore
 from infra.local.problems import PortTakenError
 from infra.local.settings import LocalSettings
@@ -67,6 +67,11 @@ def test_kafka_keeps_acknowledged_records_over_restart_and_kill(fresh_kafka: Run
     fresh_kafka.kill()
     fresh_kafka.start()
     assert _read(fresh_kafka.bootstrap, "user-events", 2) == [b"first", b"second"]
+
+
+def test_a_broker_has_its_classes_from_the_archive(fresh_kafka: RunningKafka, tools: Path) -> None:
+    mapped = {area.path for area in fresh_kafka.process.memory_maps()}
+    assert str(jvm.in_folder(jvm.archives(tools))["broker"]) in mapped
 
 
 def test_kcat_as_a_person_calls_it(fresh_kafka: RunningKafka, tools: Path) -> None:

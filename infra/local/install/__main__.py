@@ -5,7 +5,7 @@ from functools import partial
 
 from pydantic import ValidationError
 
-from infra.local.install import install
+from infra.local.install.steps import install
 from infra.local.problems import LocalError
 from infra.local.settings import LocalSettings
 

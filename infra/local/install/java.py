@@ -44,6 +44,12 @@ def install(tools: Path) -> None:
     debian.install(tools, GROUP)
 
 
+def release(runtime: Path) -> str:
+    """What a runtime tells of its build, without running it; empty where it tells nothing."""
+    told = runtime.parents[1] / "release"
+    return told.read_text() if told.exists() else ""
+
+
 def maven_options(tools: Path) -> list[str]:
     """An extracted Java has no certificates: Debian makes them when it installs the package."""
     if _on_machine() is not None:

@@ -96,7 +96,7 @@ class Cluster:
 def _server(home: Home, all_: list[kafka.Kafka], number: int, cluster_id: str) -> Server:
     mine, name = all_[number - 1], f"broker-{number}"
     properties = home.run / f"{name}.properties"
-    java_command = jvm.command(home.tools, mine.heap_mb, quiet=kafka.QUIET)
+    java_command = jvm.command(home.tools, mine.heap_mb, program="broker", quiet=kafka.QUIET)
     voters = ",".join(
         f"{node}@{ports.HOST}:{one.controller_port}" for node, one in enumerate(all_, 1)
     )

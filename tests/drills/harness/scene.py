@@ -13,7 +13,7 @@ from typing import Any
 from infra import topics
 from infra.local import supervisor
 from infra.local.home import Home
-from infra.local.install import install
+from infra.local.install.steps import install
 from infra.local.settings import LocalSettings
 from infra.probing.watch import OUTSIDE
 from schemas.codec import encode
