@@ -6,6 +6,7 @@ that goes with it. Nothing needs the archives; `infra.local.jvm` uses those that
 Decision 34.
 """
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,8 @@ def install(tools: Path) -> None:
     written = [path for path in jvm.in_folder(unfinished).values() if path.exists()]
     for archive in written:
         _check(tools, archive)
+        with archive.open("rb") as file:
+            os.fsync(file.fileno())
     unfinished.replace(target)
     if not written:
         raise InstallError(f"{java.require(tools)} writes no class archives")
