@@ -6,14 +6,13 @@ is counted by reading it.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, Message, TopicCollection, TopicPartition
 
 from infra import broker
+from infra.tails import look_back
 from schemas.topics import STATE_CHANGELOG, USER_EVENTS
 from streams.lane import clients, positions
 from streams.settings import Settings
@@ -68,7 +67,7 @@ def each(
         ends = broker.ends(consumer, inputs)
         by_records = node is RECOMMEND
         group = node.group_of(replica)
-        done = _recommended(settings) if by_records else _committed(settings, group, starts, disk)
+        done = applied(settings) if by_records else _committed(settings, group, starts, disk)
         at = [max(p.offset, done.get((p.topic, p.partition), 0)) for p in starts]
         near = [
             TopicPartition(end.topic, end.partition, place)
@@ -93,24 +92,26 @@ def _inputs(node: Node, settings: Settings) -> list[str]:
     return [name for topic in node.reads for name in copies(topic, settings.peers)]
 
 
-def _recommended(settings: Settings) -> dict[tuple[str, int], int]:
-    """(topic, partition) -> the next offset, from the position records."""
+def applied(settings: Settings) -> dict[tuple[str, int], int]:
+    """Of `recommend`, (topic, partition) -> the next offset to process, from the position records.
+    Raises BrokerError, KafkaException, LaneError.
+    """
     names = copies(USER_EVENTS, settings.peers)
     admin = broker.admin(settings)
     described = admin.describe_topics(TopicCollection(list(names)), request_timeout=broker.ANSWER_S)
     topic_of = {str(found.result().topic_id): name for name, found in described.items()}
 
-    def last(partition: int) -> Iterable[tuple[tuple[str, int], int]]:
-        offsets = positions.last(settings, partition).offsets
-        return [
-            ((topic_of[topic], partition), offset)
-            for topic, offset in offsets.items()
-            if topic in topic_of
-        ]
+    found: dict[tuple[str, int], int] = {}
 
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        found = pool.map(last, range(settings.partitions))
-        return {place: offset for places in found for place, offset in places}
+    def is_enough(partition: int, step: list[Message]) -> bool:
+        position = positions.newest(step, partition)
+        for topic, offset in position.offsets.items() if position is not None else ():
+            if topic in topic_of:
+                found[topic_of[topic], partition] = offset
+        return position is not None
+
+    look_back(settings, STATE_CHANGELOG.name, is_enough)
+    return found
 
 
 def _committed(

@@ -33,6 +33,9 @@ Probers = Annotated[
         "--prober", metavar="HOST:PORT", help="one that saw the origin last, beside this region's"
     ),
 ]
+Planned = Annotated[
+    bool, typer.Option("--planned", help="the owner lives: it drains first, nothing is lost")
+]
 Force = Annotated[
     str | None,
     typer.Option("--force", metavar="REASON", help="whatever speaks against it; is recorded"),
@@ -44,20 +47,20 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON document")]
 
 
 def promote(  # noqa: PLR0913 - the options of a command
-    origin: Origin, *, region: Region = None, peer: Peers = None, prober: Probers = None,
+    origin: Origin, *, region: Region = None, planned: Planned = False,
+    peer: Peers = None, prober: Probers = None,
     force: Force = None, wait_peer: WaitPeer = False, timeout: Timeout = 300.0,
     dry_run: DryRun = False, json: Json = False,
 ) -> None:  # fmt: skip
-    """Take an origin over, whether its owner lives or not.
+    """Take an origin over from an owner who is gone, who was demoted, or, `--planned`, who lives.
 
     Run it again after anything: it goes on where it was, and says `already` where nothing is left.
     """
     wish = Wish(
         origin=origin, force=_given(force), dry_run=dry_run, wait_peer=wait_peer, timeout_s=timeout
     )
-    _print(
-        promoting(_run("promote", _reach(region, peer, prober), wish, hidden=json)), as_json=json
-    )
+    run = _run("promote", _reach(region, peer, prober), wish, hidden=json)
+    _print(promoting(run, planned=planned), as_json=json)
 
 
 def demote(  # noqa: PLR0913 - the options of a command

@@ -8,6 +8,7 @@ this package.
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,7 +18,6 @@ from infra.failover.problems import FailoverError, TimeoutPassedError
 from infra.failover.reach import Reach
 from schemas.topics import RECOMMENDATIONS, USER_EVENTS, mirrored_name
 from streams.settings import Settings
-from streams.topology import RECOMMEND
 
 T = TypeVar("T")
 
@@ -50,9 +50,12 @@ class Drain:
         """What is waited for now, in a sentence; None once all is drained. Each step is looked at
         only when the one before is done. Raises FailoverError.
         """
-        for region in (self.owner, self.taker):
-            if left := sum(self._to_fold(region).values()):
-                return f"{region} has {left} records of {self.origin} yet to process"
+        regions = (self.owner, self.taker)
+        with ThreadPoolExecutor(len(regions)) as pool:
+            to_fold = pool.map(lambda region: sum(self._to_fold(region).values()), regions)
+            for region, left in zip(regions, to_fold, strict=True):
+                if left:
+                    return f"{region} has {left} records of {self.origin} yet to process"
         if self._answers is None:
             self._answers = self._ask(self.owner, lambda s: last_behind(s, RECOMMENDATIONS.name))
         crossed = self._ask(self.taker, lambda s: mirrored_to(s, self.owner, RECOMMENDATIONS))
@@ -90,8 +93,8 @@ class Drain:
         return _between(self._applied(region, topic), self._copies[region])
 
     def _applied(self, region: str, topic: str) -> Left:
-        progress = self._ask(region, lambda s: lag.each(RECOMMEND, s))
-        return {one.partition: one.applied for one in progress if one.topic == topic}
+        applied = self._ask(region, lag.applied)
+        return {partition: offset for (name, partition), offset in applied.items() if name == topic}
 
     def _ask(self, region: str, question: Callable[[Settings], T]) -> T:
         answer = self.reach.asked(region, question)

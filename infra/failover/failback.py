@@ -1,17 +1,12 @@
 """`tidemill region failback`: a region takes its origin back from one that lives, losing nothing.
 
-In six steps; whatever kills the command between any two, it may be run again:
+In two steps; whatever kills the command, it may be run again:
 
 1. Look: whether both clusters know the same epoch, how far this region is behind, whether a full
    rotation of `state-digests` has shown no user that differs. Where only that is missing, ask both
    regions for one and wait. Where it is refused here, nothing has happened.
-2. Decide: into the journal. Killed behind this: a rerun looks anew.
-3. Fence other commands on the owner's cluster, and write the draining record there. Killed behind
-   this: nobody answers for the origin until a rerun goes on, which does not compare users again.
-4. Drain, by position.
-5. Fence other commands on this cluster, and write the promotion. Killed behind this: a rerun
-   answers `already`.
-6. See whether the peers know.
+2. Take over, as takeover.py says. Killed while the owner drains, a rerun does not compare users
+   again.
 """
 
 import time
@@ -22,16 +17,14 @@ from confluent_kafka import KafkaException
 
 from infra.broker import BrokerError
 from infra.failover import fences
-from infra.failover.demote import drain, hand_over
 from infra.failover.done import Done
 from infra.failover.heads import Heads
 from infra.failover.looking import UNSEEN, lag_bound, lag_of
-from infra.failover.promote import already, successor
 from infra.failover.rotation import Rotation, read
 from infra.failover.run import Run
+from infra.failover.takeover import take_over, would_take_over
 from schemas.control import Ownership
 from streams.lane.errors import LaneError
-from streams.region.ownership import next_epoch
 from streams.region.promotion import Standby, why_not_fail_back
 
 _LOOK_S = 1.0
@@ -47,46 +40,16 @@ def fail_back(run: Run) -> Done:
         raise run.refused(reasons, overrulable=False)
     if current.owner == reach.region:
         if not current.draining:
-            return already(run, current, before)
+            return run.already(current, before)
         own = f"{reach.region} drains itself; `tidemill region promote` lets it go on"
         raise run.refused([own], overrulable=False)
     found = _against(run, current, before)
     run.progress.did("looked")
     if found.lacks_only_rotation and not wish.dry_run and wish.force is None:
         current, before, found = _rotated(run, current)
-    against = found.reasons
     if wish.dry_run:
-        record = successor(run, current, fences.read(reach.here, current), "", run.reason(against))
-        kind = "refused" if wish.force is None else "overruled"
-        return run.done(
-            "dry run", record, before, command_id=None, ended_epoch=current.epoch,
-            fences=record.past[-1].fences, tail_age_s=0.0, **{kind: against},
-        )  # fmt: skip
-    owner = reach.of(current.owner)
-    if owner is None or not reach.answers(current.owner):
-        gone = (
-            f"{current.owner} does not answer, so it cannot be demoted;"
-            f" `tidemill region promote {current.origin}` takes it from one that is gone"
-        )
-        raise run.refused([gone], overrulable=False)
-    if against and wish.force is None:
-        raise run.refused(against)
-    epoch = next_epoch(current.epoch, reach.here.region_number)
-    entry = run.decide(current, epoch, run.reason(against))  # 2
-    draining = current
-    if not current.draining:
-        draining, entry = hand_over(run, owner, current, entry)  # 3
-    drain(run, draining, reach.region)  # 4
-    entry = run.journal.step(entry, "drained")
-    ended = fences.read(reach.here, draining)
-    record = successor(run, draining, ended, entry.command_id, entry.reason)
-    run.write(reach.here, draining, record)  # 5
-    run.journal.step(entry, "done")
-    peer = run.peer(record)  # 6
-    return run.done(
-        "done", record, before, ended_epoch=current.epoch, fences=ended, tail_age_s=0.0,
-        overruled=against, peer=peer,
-    )  # fmt: skip
+        return would_take_over(run, current, before, found.reasons)
+    return take_over(run, current, before, found.reasons)  # 2
 
 
 @dataclass(frozen=True)

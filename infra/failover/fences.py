@@ -6,33 +6,33 @@ lie. Called by the commands of this package and by tests.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message
 
 from infra import broker
+from infra.tails import look_back
 from schemas.control import Ownership
 from schemas.recommendations import AnswerHeaders
 from schemas.topics import RECOMMENDATIONS
-from streams.lane import clients
 from streams.region.promotion import Fences
 from streams.settings import Settings
 from streams.stages.due import CLOCK_STEP_MS
 from streams.topology import origins
-
-_AT_ONCE = 8
 
 
 def read(settings: Settings, ended: Ownership) -> dict[int, int]:
     """Partition -> append time of the newest cause. Raises BrokerError, KafkaException and
     LaneError where the topic cannot be read to its end.
     """
-    topic = topic_of(settings, ended.owner)
-    broker.require(settings, [topic])
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda n: newest(settings, ended, topic, n), range(settings.partitions))
-        return {n: newest_ms for n, newest_ms in enumerate(found) if newest_ms is not None}
+    fences = Fences(ended)
+
+    def is_enough(partition: int, step: list[Message]) -> bool:
+        for headers in _headers(step):
+            fences.take(partition, headers)
+        return _is_enough(step, ended, fences.newest_ms.get(partition))
+
+    look_back(settings, topic_of(settings, ended.owner), is_enough)
+    return fences.newest_ms
 
 
 def topic_of(settings: Settings, owner: str) -> str:
@@ -43,18 +43,6 @@ def topic_of(settings: Settings, owner: str) -> str:
     raise broker.BrokerError(
         f"nothing of {owner} is mirrored to {settings.region}; TIDEMILL_PEERS says what is"
     )
-
-
-def newest(settings: Settings, ended: Ownership, topic: str, partition: int) -> int | None:
-    """Of one partition; None: the epoch answered nothing there."""
-    fences = Fences(ended)
-    with closing(broker.reader(settings)) as consumer:
-        for step in clients.backwards(consumer, TopicPartition(topic, partition)):
-            for headers in _headers(step):
-                fences.take(partition, headers)
-            if _is_enough(step, ended, fences.newest_ms.get(partition)):
-                break
-    return fences.newest_ms.get(partition)
 
 
 def _is_enough(step: list[Message], ended: Ownership, newest_ms: int | None) -> bool:

@@ -8,18 +8,17 @@ cluster that is written to and outlives the source. Called by the commands of th
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 from confluent_kafka import Message, TopicPartition
 
 from infra import broker
+from infra.tails import look_back
 from schemas.topics import Topic
 from streams.lane import clients
 from streams.settings import Settings
 
 _CONNECTOR = "MirrorSourceConnector"
-_AT_ONCE = 8
 
 
 def mirrored_to(settings: Settings, source: str, topic: Topic) -> dict[int, int]:
@@ -85,18 +84,15 @@ def last_behind(settings: Settings, topic: str) -> dict[int, int]:
     """Partition -> the offset behind its last committed record, marks of transactions left out; 0
     where there is none. Raises as `mirrored_to`.
     """
-    broker.require(settings, [topic])
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda n: _last_behind(settings, topic, n), range(settings.partitions))
-        return dict(enumerate(found))
+    found = dict.fromkeys(range(settings.partitions), 0)
 
+    def is_enough(partition: int, step: list[Message]) -> bool:
+        if step:
+            found[partition] = step[-1].offset() + 1
+        return len(step) > 0
 
-def _last_behind(settings: Settings, topic: str, partition: int) -> int:
-    with closing(broker.reader(settings)) as consumer:
-        for step in clients.backwards(consumer, TopicPartition(topic, partition)):
-            if step:
-                return step[-1].offset() + 1  # type: ignore[no-any-return]
-    return 0
+    look_back(settings, topic, is_enough)
+    return found
 
 
 def _positions(messages: Iterator[Message], source: str, topic: Topic) -> Iterator[tuple[int, int]]:

@@ -12,19 +12,25 @@ In seven steps. Whatever kills the command between any two, it may be run again:
    open. Killed behind it: the record is there, and a rerun answers `already`.
 6. Read back that it holds.
 7. See whether the peers know; their mirrors bring it.
+
+`--planned` is for an owner who lives: he drains first, and nothing is lost (takeover.py).
 """
 
+from infra.failover.demote import why_not_take
 from infra.failover.done import Done
 from infra.failover.heads import Heads
 from infra.failover.looking import UNSEEN, look
 from infra.failover.run import Run
+from infra.failover.takeover import take_over, would_take_over
 from schemas.control import Ownership
 from streams.region.ownership import next_epoch
-from streams.region.promotion import promoted, why_not_promote
+from streams.region.promotion import why_not_promote
 
 
-def promote(run: Run) -> Done:
-    """Raises FailoverError, BrokerError, KafkaException, LaneError, OSError."""
+def promote(run: Run, *, planned: bool = False) -> Done:
+    """`planned`: the owner lives and is to hand over (takeover.py). Raises FailoverError,
+    BrokerError, KafkaException, LaneError, OSError.
+    """
     reach, wish = run.reach, run.wish
     before = run.heads()  # 1
     current = before.current
@@ -32,7 +38,9 @@ def promote(run: Run) -> Done:
         reasons = why_not_promote(None, reach.region, UNSEEN)
         raise run.refused(reasons, overrulable=False)
     if current.owner == reach.region and not current.draining:
-        return already(run, current, before)
+        return run.already(current, before)
+    if planned and current.owner != reach.region:
+        return _planned(run, current, before)
     seen = look(reach, current, patient=wish.force is None)
     run.progress.did("looked")
     against = why_not_promote(current, reach.region, seen.standby) + seen.against
@@ -41,7 +49,7 @@ def promote(run: Run) -> Done:
         "tail": seen.tail.partitions, "tail_age_s": seen.tail.age_s,
     }  # fmt: skip
     if wish.dry_run:
-        record = successor(run, current, seen.fences, "", run.reason(against))
+        record = run.successor(current, seen.fences, "", run.reason(against))
         return run.done(
             "dry run", record, before, command_id=None, **_overruled(run, against), **told
         )
@@ -49,28 +57,21 @@ def promote(run: Run) -> Done:
         raise run.refused(against)
     epoch = next_epoch(current.epoch, reach.here.region_number)
     entry = run.decide(current, epoch, run.reason(against))  # 2
-    record = successor(run, current, seen.fences, entry.command_id, entry.reason)
+    record = run.successor(current, seen.fences, entry.command_id, entry.reason)
     run.write(reach.here, current, record)  # 3, 4, 5, 6
     run.journal.step(entry, "done")
     peer = run.peer(record)  # 7
     return run.done("done", record, before, peer=peer, overruled=against, **told)
 
 
-def already(run: Run, current: Ownership, before: Heads) -> Done:
-    """Nothing is left to do but what was asked for besides."""
+def _planned(run: Run, current: Ownership, before: Heads) -> Done:
+    reach = run.reach
+    # What drains already is waited for, however far behind it is: nobody answers meanwhile.
+    against = [] if current.draining else why_not_take(reach, current, reach.region)
+    run.progress.did("looked")
     if run.wish.dry_run:
-        return run.done("already", current, before)
-    run.close(current)
-    return run.done("already", current, before, peer=run.peer(current))
-
-
-def successor(
-    run: Run, current: Ownership, fences: dict[int, int], command_id: str, reason: str | None
-) -> Ownership:
-    here = run.reach.here
-    return promoted(
-        current, here.region, here.region_number, fences, command_id=command_id, reason=reason
-    )
+        return would_take_over(run, current, before, against)
+    return take_over(run, current, before, against)
 
 
 def _overruled(run: Run, against: list[str]) -> dict[str, list[str]]:

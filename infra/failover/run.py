@@ -18,6 +18,7 @@ from infra.failover.problems import OvertakenError, RefusedCommandError, Timeout
 from infra.failover.reach import Reach
 from infra.failover.writing import Writer
 from schemas.control import Ownership
+from streams.region.promotion import promoted
 from streams.settings import Settings
 
 _LOOK_S = 0.2
@@ -77,17 +78,39 @@ class Run:
         """
         with Writer(cluster) as writer:
             self.progress.did(f"fenced other commands on the cluster of {cluster.region}")
-            if (now := self.heads().current) != expected:
-                raise OvertakenError(
-                    f"{record.origin} changed while this command looked: {_said(now)}; nothing was"
-                    " written, run it again"
-                )
-            writer.write(record)
+            self.write_by(writer, expected, record)
+
+    def write_by(self, writer: Writer, expected: Ownership, record: Ownership) -> None:
+        """The same by a writer who has fenced the others."""
+        if (now := self.heads().current) != expected:
+            raise OvertakenError(
+                f"{record.origin} changed while this command looked: {_said(now)}; nothing was"
+                " written, run it again"
+            )
+        writer.write(record)
         self.progress.did(f"written: {_said(record)}")
-        if (now := control.ownerships(cluster).current(record.origin)) != record:
+        if (now := control.ownerships(writer.cluster).current(record.origin)) != record:
             raise OvertakenError(f"the record is written, and another is above it: {_said(now)}")
 
-    def close(self, current: Ownership) -> None:
+    def successor(
+        self, current: Ownership, fences: dict[int, int], command_id: str, reason: str | None
+    ) -> Ownership:
+        """The record by which this region owns the origin; `fences` are those of the epoch that
+        ends.
+        """
+        here = self.reach.here
+        return promoted(
+            current, here.region, here.region_number, fences, command_id=command_id, reason=reason
+        )
+
+    def already(self, current: Ownership, before: Heads) -> Done:
+        """Nothing is left to do but what was asked for besides."""
+        if self.wish.dry_run:
+            return self.done("already", current, before)
+        self._close(current)
+        return self.done("already", current, before, peer=self.peer(current))
+
+    def _close(self, current: Ownership) -> None:
         """The journal of a call that was killed when all was done."""
         before = self.journal.read()
         if before is not None and before.step != "done" and before.epoch == current.epoch:

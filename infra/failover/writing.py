@@ -43,7 +43,7 @@ class Writer:
     """A context: entering it fences the one before. Read what holds behind that, then write."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.cluster = settings
         self._producer = clients.transactional_producer(
             settings.model_copy(update={"commit_deadline_ms": _TRANSACTION_MS}),
             TRANSACTIONAL_ID,
@@ -81,13 +81,13 @@ class Writer:
             until(time.monotonic() + _DEADLINE_S, what, step)  # type: ignore[arg-type]
         except DeadlineError as error:
             raise FailoverError(
-                f"{error} Whether the record of {self._settings.region} is written is not known:"
+                f"{error} Whether the record of {self.cluster.region} is written is not known:"
                 " run the command again"
             ) from error
         except KafkaException as raised:
             if raised.args[0].code() in _FENCED:
                 raise OvertakenError(
-                    f"another operator's command on the cluster of {self._settings.region} came"
+                    f"another operator's command on the cluster of {self.cluster.region} came"
                     " after this one and fenced it; this one wrote nothing more:"
                     " `tidemill region status` says who owns what"
                 ) from raised

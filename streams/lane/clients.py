@@ -51,6 +51,10 @@ def catch_up_reader(settings: Settings, isolation: str = "read_committed", **mor
     return reader(settings, **{"fetch.min.bytes": 1, "isolation.level": isolation, **more})
 
 
+SOON_AT_THE_END = {"fetch.wait.max.ms": 5}
+"""A log's end is told behind a fetch that found nothing, which somebody waits for."""
+
+
 def follower(settings: Settings) -> Consumer:
     """A reader for logs that are read to their end and then on, which rarely grow: what comes is
     there at once, and a broker where nothing does is asked ten times a second.

@@ -70,12 +70,17 @@ def last(settings: Settings, partition: int) -> Position:
         for messages in clients.backwards(
             consumer, TopicPartition(STATE_CHANGELOG.name, partition)
         ):
-            found = [message for message in messages if message.key() == POSITION_KEY]
-            if found:
-                return _decode(found[-1], partition)
+            if (found := newest(messages, partition)) is not None:
+                return found
         return Position(offsets={})
     finally:
         consumer.close()
+
+
+def newest(messages: Sequence[Message], partition: int) -> Position | None:
+    """The last of a partition's records that tells a position. Raises TopicError."""
+    found = [message for message in messages if message.key() == POSITION_KEY]
+    return _decode(found[-1], partition) if found else None
 
 
 def _decode(message: Message, partition: int) -> Position:

@@ -53,7 +53,7 @@ def read(
     them, the misplaced records among them, which it may not have forwarded any more. Raises
     DeadlineError, KafkaException.
     """
-    consumer = clients.catch_up_reader(settings)
+    consumer = clients.catch_up_reader(settings, **clients.SOON_AT_THE_END)
     topics = copies(RECOMMENDATIONS, settings.peers)
     logs = [TopicPartition(topic, partition.number) for topic in topics]
     try:
