@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -51,7 +51,7 @@ def catch_up_reader(settings: Settings, isolation: str = "read_committed", **mor
     return reader(settings, **{"fetch.min.bytes": 1, "isolation.level": isolation, **more})
 
 
-SOON_AT_THE_END = {"fetch.wait.max.ms": 5}
+SOON_AT_THE_END: Mapping[str, Any] = {"fetch.wait.max.ms": 5}
 """A log's end is told behind a fetch that found nothing, which somebody waits for."""
 
 
