@@ -88,7 +88,9 @@ def why_not_promote(current: Ownership | None, region: str, standby: Standby) ->
     if current.owner == region and not current.draining:
         reasons.append(f"{region} owns {current.origin} already, at epoch {current.epoch}")
     elif standby.owner_alive and not current.draining:
-        reasons.append(f"{current.owner} is alive and owns {current.origin}: demote it first")
+        reasons.append(
+            f"{current.owner} is alive and owns {current.origin}: `--planned` lets it drain first"
+        )
     if current.draining and standby.owner_alive:
         reasons += _undrained(current, standby)
     return reasons + _behind(region, standby)

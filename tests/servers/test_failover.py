@@ -49,7 +49,7 @@ def test_a_dry_run_tells_all_and_changes_nothing(east: Shop, west: Shop) -> None
         assert east.does("demote", "east", "--dry-run")["refused"] == []
         other.write(held)  # nobody fenced it
     assert told["state"] == "dry run"
-    assert told["refused"] == ["east is alive and owns east: demote it first"]
+    assert told["refused"] == ["east is alive and owns east: `--planned` lets it drain first"]
     assert (told["epoch"], told["owner"]) == (next_epoch(held.epoch, 1), "west")
     assert {name: head["epoch"] for name, head in told["heads"].items()} == {
         "east": held.epoch,
