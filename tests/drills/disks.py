@@ -89,12 +89,11 @@ def _damage(scene: Scene, crew: Crew, worker: Member, what: str) -> int:
     }[what]
     harmed = [file for p in patterns for file in worker.state_dir.glob(f"*/{p}") if _harm(file)]
     crew.start(worker)
-    scene.progress.wait_for_every_partition()
-    said = worker.log_text().count(_SAID) - told
     assert harmed
     if what in ("manifest", "current"):
-        assert said, f"harm in {harmed} and not a word"
-    return said
+        until("it says that it makes a store anew", lambda: worker.log_text().count(_SAID) > told)
+    scene.progress.wait_for_every_partition()
+    return worker.log_text().count(_SAID) - told
 
 
 def _harm(file: Path) -> bool:

@@ -1,8 +1,10 @@
 """Real MirrorMakers whose source has lost what they had not brought, or is another topic now."""
 
+from contextlib import closing
+
 import msgspec
 
-from infra import mirror_gaps, topics
+from infra import broker, mirror_gaps, topics
 from infra.broker import admin
 from infra.local import mirror, supervisor
 from infra.mirror_gaps import Gap
@@ -29,6 +31,11 @@ def copies(region: Region) -> set[str]:
 
 def gaps(region: Region) -> list[Gap]:
     return mirror_gaps.read(region.settings, region.peer).gaps
+
+
+def first_offsets(region: Region, topic: str) -> dict[int, int]:
+    with closing(broker.reader(region.settings)) as consumer:
+        return {part.partition: part.offset for part in broker.partitions(consumer, [topic])}
 
 
 def make_again(region: Region, topic: str) -> None:
@@ -69,4 +76,8 @@ def test_a_copy_that_was_made_again_has_all_that_its_source_has(pair: Pair) -> N
     before = gaps(west)
     make_again(west, west.copy_of(USER_EVENTS))
     cross(west, ids | send(east, "after"))
-    assert gaps(west) == before, "nothing is lost"
+    kept_from = first_offsets(east, USER_EVENTS.name)
+    lost = [gap for gap in gaps(west) if gap not in before]
+    assert all(gap.end is not None and gap.end <= kept_from[gap.partition] for gap in lost), (
+        "nothing that the source has"
+    )
