@@ -45,8 +45,15 @@ class Joined:
     here: int = 0
     waited: bool = False
     """Whether workers have folded all that was sent."""
+    dry_run: bool = False
+    """Then nothing was sent, and `sent` would be."""
 
     def sentence(self) -> str:
+        if self.dry_run:
+            return (
+                f"{self.read} states read, {self.here} are here already, {self.sent} would be sent"
+                f" to {STATE_JOINS.name}; nothing was, and nothing would be lost"
+            )
         what = f"{self.read} states read, {self.here} were here already, {self.sent} sent to"
         rest = "and joined by the workers" if self.waited else "which workers fold like any input"
         return f"{what} {STATE_JOINS.name} {rest}"
@@ -79,11 +86,14 @@ def send(
     known: Store,
     where: str,
     progress: Callable[[Joined], None] = lambda _: None,
+    *,
+    dry_run: bool = False,
 ) -> Joined:
-    """Send (user_id, encoded state) where it would change something. Returns when the broker has
-    them all. Raises BackupError for a state that cannot be read, BrokerError.
+    """Send (user_id, encoded state) where it would change something, or, `dry_run`, only count.
+    Returns when the broker has them all. Raises BackupError for a state that cannot be read,
+    BrokerError.
     """
-    done = Joined()
+    done = Joined(dry_run=dry_run)
     folding = Folding(settings)
     with Sender(settings) as sender:
         for user, data in states:
@@ -92,9 +102,10 @@ def send(
             if new is None:
                 done.here += 1
             else:
-                sender.send(STATE_JOINS.name, user, new, [])
                 done.sent += 1
-                if done.sent % _LOOK_EVERY == 0:
+                if not dry_run:
+                    sender.send(STATE_JOINS.name, user, new, [])
+                if not dry_run and done.sent % _LOOK_EVERY == 0:
                     folding.keep_near(sender)
             if done.read % _LOOK_EVERY == 0:
                 progress(done)

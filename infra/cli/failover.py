@@ -59,7 +59,7 @@ def promote(  # noqa: PLR0913 - the options of a command
     wish = Wish(
         origin=origin, force=_given(force), dry_run=dry_run, wait_peer=wait_peer, timeout_s=timeout
     )
-    run = _run("promote", _reach(region, peer, prober), wish, hidden=json)
+    run = _run("promote", reach_of(region, peer, prober), wish, hidden=json)
     _print(promoting(run, planned=planned), as_json=json)
 
 
@@ -71,7 +71,7 @@ def demote(  # noqa: PLR0913 - the options of a command
 
     Until `promote` follows, nobody answers for the origin; nothing is lost.
     """
-    reach = _reach(region, peer)
+    reach = reach_of(region, peer)
     if to is None and len(reach.here.peers) != 1:
         raise typer.BadParameter(f"name one of the peers of {reach.region}", param_hint="--to")
     taker = to or reach.here.peers[0]
@@ -94,7 +94,7 @@ def failback(  # noqa: PLR0913 - the options of a command
     wish = Wish(
         origin=origin, force=_given(force), dry_run=dry_run, wait_peer=wait_peer, timeout_s=timeout
     )
-    run = _run("failback", _reach(region or origin, peer), wish, hidden=json)
+    run = _run("failback", reach_of(region or origin, peer), wish, hidden=json)
     _print(fail_back(run), as_json=json)
 
 
@@ -104,7 +104,8 @@ def _given(force: str | None) -> str | None:
     return force
 
 
-def _reach(name: str | None, peers: list[str] | None, probers: list[str] | None = None) -> Reach:
+def reach_of(name: str | None, peers: list[str] | None, probers: list[str] | None = None) -> Reach:
+    """Whom a command of this region can ask. Raises ValidationError, LocalError."""
     meant = meant_region(name)
     here = region_settings(meant)
     found = servers.endpoints(meant.local)

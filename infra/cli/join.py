@@ -19,6 +19,9 @@ def join(
         str, typer.Option("--from", metavar="PEER", help="the peer's Kafka, host:port[,host:port]")
     ],
     wait: Annotated[bool, typer.Option("--wait", help="until workers have joined them")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be sent; change nothing")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """Join a peer's states into this region, under load, any number of times.
@@ -28,8 +31,8 @@ def join(
     settings = region_settings()
     begun_s = time.monotonic()
     with bar("states of the peer", hidden=json) as show:
-        joined = peers.join_from(settings, peer, show)
-    if wait:
+        joined = peers.join_from(settings, peer, show, dry_run=dry_run)
+    if wait and not dry_run:
         wait_with_bar(settings, joined, hidden=json)
     seconds = round(time.monotonic() - begun_s, 2)
     if json:

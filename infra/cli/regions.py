@@ -7,6 +7,7 @@ from rich.table import Table
 
 from infra.cli.failover import demote, failback, promote
 from infra.cli.join import join
+from infra.cli.lost import lost
 from infra.cli.printing import out, print_json, tell
 from infra.cli.region import local_settings, region_settings
 from infra.cli.watch import watch
@@ -50,7 +51,7 @@ def status(
                 tell(_users(origin.users))
 
 
-for command in (promote, demote, failback, join, watch):
+for command in (promote, demote, failback, lost, join, watch):
     app.command()(command)
 
 

@@ -16,7 +16,9 @@ from schemas.control import Ownership
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """`step` is the last that was done: decided, demoted, drained, written, done."""
+    """`step` is the last that was done: decided, demoted, drained, written, done. `mirrored_to`:
+    of a promotion without a drain, partition -> the source's offset up to which events were here.
+    """
 
     command: str
     command_id: str
@@ -26,6 +28,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     reason: str | None
     step: str
+    mirrored_to: dict[int, int] = {}
 
 
 class Journal:

@@ -16,6 +16,8 @@ In seven steps. Whatever kills the command between any two, it may be run again:
 `--planned` is for an owner who lives: he drains first, and nothing is lost (takeover.py).
 """
 
+import msgspec
+
 from infra.failover.demote import why_not_take
 from infra.failover.done import Done
 from infra.failover.heads import Heads
@@ -57,6 +59,8 @@ def promote(run: Run, *, planned: bool = False) -> Done:
         raise run.refused(against)
     epoch = next_epoch(current.epoch, reach.here.region_number)
     entry = run.decide(current, epoch, run.reason(against))  # 2
+    here = {one.partition: one.mirrored_to for one in seen.tail.partitions}
+    entry = run.journal.write(msgspec.structs.replace(entry, mirrored_to=here))
     record = run.successor(current, seen.fences, entry.command_id, entry.reason)
     run.write(reach.here, current, record)  # 3, 4, 5, 6
     run.journal.step(entry, "done")

@@ -7,12 +7,14 @@ import pytest
 
 from infra.failover import fences
 from infra.failover.writing import Writer
+from infra.local import mirror, supervisor
 from streams.region.ownership import next_epoch
 from tests.servers.operators import (
     PEOPLE,
     Shop,
     Shops,
     all_answered,
+    crossed,
     opened,
     owned_by,
 )
@@ -140,3 +142,28 @@ def test_who_was_fenced_behind_his_last_look_writes_nothing(east: Shop, west: Sh
     assert "another operator's command on the cluster of west came after this one" in line
     assert west.knows().reason.startswith("the second")
     assert [one.epoch for one in west.written()].count(next_epoch(before.epoch, 1)) == 1
+
+
+def test_what_had_not_crossed_is_listed_by_id_when_its_region_is_back(
+    east: Shop, west: Shop
+) -> None:
+    ask(east.region.bootstrap, "crossed", PEOPLE)
+    until("they have crossed", lambda: crossed(west, "crossed") == len(PEOPLE))
+    supervisor.stop(west.region.home.run, [mirror.NAME])
+    ask(east.region.bootstrap, "alone", PEOPLE)
+    told = west.does("promote", "east", "--force", "it is gone")
+    assert sum(one["records"] for one in told["tail"]) == len(PEOPLE)
+    ask(east.region.bootstrap, "behind", PEOPLE)
+    listed = west.does("lost", "east")
+    assert {one["event_id"] for one in listed} == {f"alone-{person}" for person in PEOPLE}
+    assert {one["user_id"] for one in listed} == set(PEOPLE)
+    assert not any(one["crossed"] for one in listed)
+    assert west.tidemill("lost", "east", peer="127.0.0.1:1").exit_code == 1
+    supervisor.start(west.region.home, [west.region.mirror])
+    until("all are here", lambda: all(one["crossed"] for one in west.does("lost", "east")))
+    assert len(west.does("lost", "east")) == len(PEOPLE)
+    printed = west.tidemill("lost", "east").stdout
+    assert f"{len(PEOPLE)} events of east had not crossed; 0 of them have not yet" in printed
+    owned_by({"east": east, "west": west}, "east")
+    says = west.is_refused("lost", "east")
+    assert "is not the one that holds" in says

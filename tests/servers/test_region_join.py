@@ -67,14 +67,18 @@ def test_a_peers_states_are_joined_and_a_second_time_changes_nothing(
     flushed(here)
     ours, theirs = in_changelog(here), in_changelog(peer)
     given = {"TIDEMILL_KAFKA": here, "TIDEMILL_TOOLS": str(tools)}
-    done = document(tmp_path, "region", "join", "--from", peer, "--wait", **given)
-    assert done["states"] == {"read": 25, "sent": 25, "here": 0, "waited": True}
+    call = ("region", "join", "--from", peer, "--wait")
+    would = document(tmp_path, *call, "--dry-run", **given)["states"]
+    assert would == {"read": 25, "sent": 25, "here": 0, "waited": False, "dry_run": True}
+    assert not _read(here, STATE_JOINS.name)
+    done = document(tmp_path, *call, **given)["states"]
+    assert done == {"read": 25, "sent": 25, "here": 0, "waited": True, "dry_run": False}
     expected = {u: join(ours.get(u, EMPTY), theirs.get(u, EMPTY)) for u in USERS}
     until("they are in the changelog", lambda: in_changelog(here) == expected)
     assert folded(here) == expected
     before = changelog(here)
-    again = document(tmp_path, "region", "join", "--from", peer, "--wait", **given)
-    assert again["states"] == {"read": 25, "sent": 0, "here": 25, "waited": True}
+    again = document(tmp_path, *call, **given)["states"]
+    assert again == {"read": 25, "sent": 0, "here": 25, "waited": True, "dry_run": False}
     assert len(_read(here, STATE_JOINS.name)) == 25
     assert changelog(here) == before
     assert in_changelog(peer) == theirs, "a peer is only read from"
