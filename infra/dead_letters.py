@@ -22,6 +22,7 @@ from infra.settled import read as read_settled
 from schemas.codec import SCHEMA_HEADER, EventDecoder, MessageDecoder, Reason, RefusedError
 from schemas.items import ItemUpdate
 from schemas.topics import BY_NAME, DEAD_LETTERS, ITEM_UPDATES, USER_EVENTS
+from streams.lane import clients
 from streams.lane import dead_letters as names
 from streams.lane.contract import Headers
 from streams.settings import Settings
@@ -189,7 +190,7 @@ class Judge:
 def _settled(group: Consumer) -> dict[int, Settled]:
     topic = group.list_topics(DEAD_LETTERS.name, timeout=broker.ANSWER_S).topics[DEAD_LETTERS.name]
     asked = [TopicPartition(DEAD_LETTERS.name, number) for number in topic.partitions]
-    found = group.committed(asked, timeout=broker.ANSWER_S)
+    found = clients.committed(group, asked, broker.ANSWER_S)
     return {part.partition: read_settled(part.offset, part.metadata or "") for part in found}
 
 

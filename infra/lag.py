@@ -122,7 +122,7 @@ def _committed(
         Consumer({"bootstrap.servers": settings.kafka, "group.id": name, "log_level": 0})
     ) as group:
         asked = [TopicPartition(part.topic, part.partition) for part in parts]
-        found = group.committed(asked, timeout=broker.ANSWER_S)
+        found = clients.committed(group, asked, broker.ANSWER_S)
     return {
         (part.topic, part.partition): part.offset
         for part in found

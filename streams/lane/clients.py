@@ -147,8 +147,9 @@ def read_to_end(consumer: Consumer, start: list[TopicPartition]) -> Iterator[Mes
 
 
 def again(call: Callable[[], T]) -> T:
-    """What a call gives, repeated while the broker refuses for the moment: a leader that moves, a
-    topic made just now, a broker that went away before a new client had heard of any partition.
+    """What a call gives, repeated while the broker refuses for the moment: a leader or coordinator
+    that moves, a topic made just now, a broker that went away before a new client had heard of any
+    partition.
     Raises KafkaException for anything else, or when it lasts.
     """
     ends = time.monotonic() + _TIMEOUT_S
@@ -164,6 +165,14 @@ def again(call: Callable[[], T]) -> T:
 def watermarks(consumer: Consumer, log: TopicPartition) -> tuple[int, int]:
     """The first offset of a partition and the one behind its last."""
     found: tuple[int, int] = again(lambda: consumer.get_watermark_offsets(log, timeout=_TIMEOUT_S))
+    return found
+
+
+def committed(
+    group: Consumer, asked: list[TopicPartition], timeout_s: float
+) -> list[TopicPartition]:
+    """What a group has committed of these. Raises KafkaException."""
+    found: list[TopicPartition] = again(lambda: group.committed(asked, timeout=timeout_s))
     return found
 
 

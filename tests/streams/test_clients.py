@@ -25,6 +25,7 @@ def refusing(code: int, times: int) -> tuple[list[int], object]:
         KafkaError._TRANSPORT,
         KafkaError._UNKNOWN_PARTITION,  # of a new client whose broker is killed at once
         KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.NOT_COORDINATOR,  # of a group, by a broker that has just started
     ],
 )
 def test_what_passes_is_asked_again(code: int) -> None:
