@@ -45,18 +45,18 @@ class Joined:
     here: int = 0
     waited: bool = False
     """Whether workers have folded all that was sent."""
-    dry_run: bool = False
-    """Then nothing was sent, and `sent` would be."""
 
     def sentence(self) -> str:
-        if self.dry_run:
-            return (
-                f"{self.read} states read, {self.here} are here already, {self.sent} would be sent"
-                f" to {STATE_JOINS.name}; nothing was, and nothing would be lost"
-            )
         what = f"{self.read} states read, {self.here} were here already, {self.sent} sent to"
         rest = "and joined by the workers" if self.waited else "which workers fold like any input"
         return f"{what} {STATE_JOINS.name} {rest}"
+
+    def foretold(self) -> str:
+        """Of a dry run, where `sent` were only counted."""
+        return (
+            f"{self.read} states read, {self.here} are here already, {self.sent} would be sent to"
+            f" {STATE_JOINS.name}; nothing was, and nothing would be lost"
+        )
 
 
 def require_region(settings: Settings) -> None:
@@ -93,7 +93,7 @@ def send(
     Returns when the broker has them all. Raises BackupError for a state that cannot be read,
     BrokerError.
     """
-    done = Joined(dry_run=dry_run)
+    done = Joined()
     folding = Folding(settings)
     with Sender(settings) as sender:
         for user, data in states:

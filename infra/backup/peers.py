@@ -32,7 +32,7 @@ def join_from(
     if changelog.topic_id(peer) == changelog.topic_id(settings):
         raise BackupError(f"{peer_kafka} is this region's own Kafka; --from names a peer's")
     total = sum(span.end - span.begin for span in spans.values())
-    joined, behind = Joined(dry_run=dry_run), 0
+    joined, behind = Joined(), 0
     with joining.region_states(settings, lambda _: None) as known:
         for number, span in sorted(spans.items()):
             with changelog.scratch(f"{peer_kafka}-{number}") as store:

@@ -36,9 +36,10 @@ def join(
         wait_with_bar(settings, joined, hidden=json)
     seconds = round(time.monotonic() - begun_s, 2)
     if json:
-        print_json({"from": peer, "states": joined, "seconds": seconds})
+        told = {"from": peer, "dry_run": dry_run, "states": joined, "seconds": seconds}
+        print_json(told)
         return
-    tell(f"{joined.sentence()}; {seconds:.1f} s")
+    tell(f"{joined.foretold() if dry_run else joined.sentence()}; {seconds:.1f} s")
 
 
 def wait_with_bar(settings: Settings, joined: Joined, *, hidden: bool) -> None:
