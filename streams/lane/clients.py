@@ -149,8 +149,7 @@ def read_to_end(consumer: Consumer, start: list[TopicPartition]) -> Iterator[Mes
 def again(call: Callable[[], T]) -> T:
     """What a call gives, repeated while the broker refuses for the moment: a leader or coordinator
     that moves, a topic made just now, a broker that went away before a new client had heard of any
-    partition.
-    Raises KafkaException for anything else, or when it lasts.
+    partition. Raises KafkaException for anything else, or when it lasts.
     """
     ends = time.monotonic() + _TIMEOUT_S
     while True:

@@ -17,8 +17,9 @@ Offsets = Mapping[str, int]
 """Topic -> the next offset to read, of one partition."""
 
 _AT_LEAST = 64
+"""Users of a slice that rides with a batch."""
 _ALONE = 500
-"""Users a slice; fewer than the second are not worth a transaction of their own."""
+"""Fewer are not worth a transaction of their own."""
 _AT_MOST = 2_000
 """So that a transaction stays within some megabytes."""
 
