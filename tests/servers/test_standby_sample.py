@@ -3,6 +3,7 @@
 Two real regions with a worker each and one Triton that serves a release to both.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import msgspec
@@ -60,24 +61,25 @@ def roles(shops: Pair) -> tuple[Region, Region]:
 
 
 def compared(shops: Pair, name: str) -> SlatesCompared:
-    """Everybody asks in the east and is answered; the sample of it, as the owner reads it."""
+    """Everybody asks in the east and is answered, until half of the sample was scored: what comes
+    while a call is under way is left out. The sample as the owner reads it.
+    """
     owner, standby = roles(shops)
-    asks = asked(shops["east"], name)
-    until(
-        f"{owner.name} has answered",
-        lambda: asks.keys() <= {one.recommendation_id for one in published(owner)},
-    )
-    wanted = {identity for identity, user in asks.items() if user in INSIDE}
+    asks: dict[str, str] = {}
 
     def mine() -> list[SampledSlate]:
         found = sampled(owner, standby.name)
         return [one for one in found if one.recommendation_id in asks]
 
-    # What comes while a call is under way is left out, so not everybody need be there.
-    until(
-        f"{standby.name} has scored its sample",
-        lambda: len(wanted & {one.recommendation_id for one in mine()}) >= len(wanted) / 2,
-    )
+    def is_half_scored() -> bool:
+        asks.update(asked(shops["east"], f"{name}-{len(asks)}"))
+        until(
+            f"{owner.name} has answered",
+            lambda: asks.keys() <= {one.recommendation_id for one in published(owner)},
+        )
+        return len({asks[one.recommendation_id] for one in mine()} & INSIDE) >= len(INSIDE) / 2
+
+    until(f"{standby.name} has scored its sample", is_half_scored)
     assert not asks.keys() & {one.recommendation_id for one in published(standby)}
     return compare_slates(mine(), published(owner))
 
@@ -103,7 +105,11 @@ def test_a_standby_makes_the_slates_that_the_owner_makes_and_publishes_none(shop
 def test_who_is_promoted_answers_everybody_and_the_other_samples(shops: Pair) -> None:
     east = shops["east"]
     send(east.bootstrap, 200, seed=2, users=USERS)
-    until("everybody is answered by the model", lambda: compared(shops, "warm").comparable)
+    turns = itertools.count()
+    until(
+        "the model answers in both regions",
+        lambda: compared(shops, f"warm-{next(turns)}").comparable,
+    )
     former, owner = roles(shops)
     before = control.ownerships(owner.settings).origins["east"]
     fences = Fences(before)
@@ -117,17 +123,19 @@ def test_who_is_promoted_answers_everybody_and_the_other_samples(shops: Pair) ->
             f"{region.name} knows the new owner",
             lambda region=region: owned(region)["east"] == record.epoch,
         )
-    asks = asked(east, "promoted")
-    until(
-        f"{owner.name} answers everybody",
-        lambda: asks.keys() <= {one.recommendation_id for one in published(owner)},
-    )
+    asks: dict[str, str] = {}
+
+    def is_sampled_by_former() -> bool:
+        asks.update(asked(east, f"promoted-{len(asks)}"))
+        until(
+            f"{owner.name} answers everybody",
+            lambda: asks.keys() <= {one.recommendation_id for one in published(owner)},
+        )
+        return bool(asks.keys() & {one.recommendation_id for one in sampled(owner, former.name)})
+
+    until(f"{former.name} samples what it has handed over", is_sampled_by_former)
     answers = [one for one in published(owner) if one.recommendation_id in asks]
     assert {one.epoch for one in answers} == {record.epoch}
     assert {one.fallback for one in answers} == {None}, "the scorer was warm"
-    until(
-        f"{former.name} samples what it has handed over",
-        lambda: asks.keys() & {one.recommendation_id for one in sampled(owner, former.name)},
-    )
     assert not asks.keys() & {one.recommendation_id for one in published(former)}
     assert not compare_slates(sampled(owner, former.name), published(owner)).differing
