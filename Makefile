@@ -13,7 +13,9 @@ demo: install ## real servers, a real log, a model, and a slate that changes as 
 	@$(PYTHON) -m infra.cli.demo
 
 test: install ## every test, the ones on real servers included
-	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder || { \
+		test $$? -eq 1 && echo "== what failed, once more and alone (decision 35)" && \
+		$(PYTHON) -m pytest --last-failed --last-failed-no-failures none --randomly-seed last; }
 
 bench: install ## every benchmark, into tests/benchmarks/results; about an hour
 	@for name in engine latency scale score balance backup; do \
