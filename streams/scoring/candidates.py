@@ -3,9 +3,9 @@ slate.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +18,7 @@ Failure = Literal["deadline", "unavailable"]
 """
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True, gc=False):
     """One user's share of a request: `k` candidates, none of them in `exclude` (item hashes).
     `user_id` only says which server the balancing by user takes; `with_vector`, whether the user's
     own vector is wanted too.
@@ -29,7 +28,7 @@ class Wanted:
 
     state: UserState
     k: int
-    exclude: Collection[int] = field(default=())
+    exclude: Collection[int] = ()
     user_id: str = ""
     with_vector: bool = False
 

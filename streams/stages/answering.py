@@ -66,7 +66,7 @@ class Answered(NamedTuple):
     """Late ones that nobody could score yet."""
 
 
-class _Slate(NamedTuple):
+class _Slate(msgspec.Struct, frozen=True, gc=False):
     """What is the same whether it is published or only compared."""
 
     recommendation_id: str
