@@ -21,6 +21,7 @@ from infra.local import kafka, ports, supervisor, triton
 from infra.local.home import Home
 from infra.local.install.steps import install
 from infra.local.settings import LocalSettings
+from infra.local.supervisor.logs import last_lines
 from schemas.topics import USER_EVENTS
 from streams.settings import Settings
 from tests.benchmarks.problems import BenchmarkError
@@ -67,13 +68,16 @@ class Servers:
         return sum(log.stat().st_size for log in logs)
 
     def cpu_s(self) -> dict[str, float]:
-        """Of each server and its children, since its start."""
+        """Of each server and its children, since its start. Raises BenchmarkError for one that
+        ended: what is measured without it is something else.
+        """
         found = {}
         for state in supervisor.states(self.home.run):
-            if state.running:
-                process = psutil.Process(state.pid)
-                family = [process, *process.children(recursive=True)]
-                found[state.name] = sum(sum(member.cpu_times()[:2]) for member in family)
+            if not state.running:
+                raise BenchmarkError(f"{state.name} ended by itself: {last_lines(state.log)}")
+            process = psutil.Process(state.pid)
+            family = [process, *process.children(recursive=True)]
+            found[state.name] = sum(sum(member.cpu_times()[:2]) for member in family)
         return found
 
     def topics(self) -> list[str]:
