@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         description="read and not yet processed; at so many, partitions above their share pause",
     )
     batch_records: int = Field(
-        50_000,
+        100_000,
         ge=1,
         description="at most in one transaction; the larger a batch of a backlog, the fewer slates,"
         " for each answers all asks before it. A stage without transactions takes a block's rows",
