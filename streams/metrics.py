@@ -11,7 +11,7 @@ from schemas.topics import USER_EVENTS
 from streams.histograms import BulkHistogram
 
 _LATENCY_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 15, 60)
-_ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+_ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
 
 EVENTS = Counter("tidemill_events", "Records read and processed", ["stage", "topic", "partition"])
 RECOMMENDATIONS = Counter(

@@ -4,15 +4,16 @@ A backup begins with a file that says which process makes it. On the machine of 
 removed once the process is gone; one of another machine, a day after it began. Called by `create`.
 """
 
+import os
 import socket
 import time
 from collections.abc import Iterable
 
 import msgspec
-import psutil
 
 from infra.backup.chain import Found
 from infra.backup.place import Place
+from infra.processes import identity
 
 NAME = "begun"
 _ELSEWHERE_MS = 24 * 3_600_000
@@ -22,12 +23,13 @@ _ELSEWHERE_MS = 24 * 3_600_000
 class Begun(msgspec.Struct, frozen=True):
     host: str
     pid: int
-    process_created_s: float
+    process: str
+    """Its identity."""
 
 
 def begin(place: Place, id_: str) -> None:
-    me = psutil.Process()
-    begun = Begun(socket.gethostname(), me.pid, me.create_time())
+    pid = os.getpid()
+    begun = Begun(socket.gethostname(), pid, identity(pid))
     with place.create(f"{id_}/{NAME}") as write:
         write(msgspec.json.encode(begun))
 
@@ -48,6 +50,6 @@ def _is_left(place: Place, one: Found) -> bool:
     if begun is None or begun.host != socket.gethostname():
         return time.time() * 1000 - one.begun_ms > _ELSEWHERE_MS
     try:
-        return psutil.Process(begun.pid).create_time() != begun.process_created_s
-    except psutil.NoSuchProcess:
+        return identity(begun.pid) != begun.process
+    except OSError:
         return True

@@ -118,10 +118,7 @@ def test_a_program_that_is_not_there_is_a_sentence(home: Home) -> None:
         supervisor.start(home, [server])
 
 
-@pytest.mark.parametrize("off_by_s", [-1000.0, 0.2, 1000.0])
-def test_a_reused_pid_is_never_touched(
-    home: Home, stranger: psutil.Process, off_by_s: float
-) -> None:
+def test_a_reused_pid_is_never_touched(home: Home, stranger: psutil.Process) -> None:
     (started,) = supervisor.start(home, [processes.answering()])
     record = records.read(home.run, "answering")
     assert record is not None
@@ -131,10 +128,9 @@ def test_a_reused_pid_is_never_touched(
             **{
                 field: getattr(record, field)
                 for field in record.__struct_fields__
-                if field not in {"pid", "created_at_s"}
+                if field != "pid"
             },
             pid=stranger.pid,
-            created_at_s=stranger.create_time() + off_by_s,
         ),
     )
     (state,) = supervisor.states(home.run)
@@ -143,6 +139,17 @@ def test_a_reused_pid_is_never_touched(
     assert stranger.is_running()
     assert stranger.status() != psutil.STATUS_ZOMBIE
     assert not psutil.pid_exists(started.pid), "our own process is found by its mark"
+
+
+def test_a_clock_that_is_set_hides_no_process(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel tells the time of its boot by the clock of the moment."""
+    (started,) = supervisor.start(home, [processes.answering()])
+    told = psutil.Process(started.pid).create_time()
+    booted = psutil._pslinux.boot_time
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted() + 3)
+    assert psutil.Process(started.pid).create_time() == told + 3
+    (state,) = supervisor.states(home.run)
+    assert state.running
 
 
 def test_a_record_of_before_a_reboot_is_forgotten(home: Home) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from infra.processes import identity
+
 MARK = "TIDEMILL_SERVER"
 """The environment variable that each process and its children carry."""
 
@@ -23,6 +25,8 @@ class Record(msgspec.Struct, frozen=True):
     name: str
     pid: int
     created_at_s: float
+    """By the clock of that moment, for people."""
+    identity: str
     order: int
     """Grows from start to start since the machine booted; times of creation can be equal."""
     fingerprint: str
@@ -38,10 +42,9 @@ class Record(msgspec.Struct, frozen=True):
         """The process, if it still runs and is the one that was started."""
         try:
             process = psutil.Process(self.pid)
-            # The kernel counts in hundredths of a second.
-            same = abs(process.create_time() - self.created_at_s) < 0.05
+            same = identity(self.pid) == self.identity
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.Error:
+        except (psutil.Error, OSError):
             return None
 
 

@@ -18,6 +18,7 @@ from infra.local.problems import LocalError, PortTakenError
 from infra.local.supervisor import logs, records
 from infra.local.supervisor.records import Record
 from infra.local.supervisor.server import Server
+from infra.processes import identity
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,12 @@ def spawn(
             )
         except OSError as error:
             raise LocalError(f"{server.name} cannot be started: {error}") from error
+    created_at_s, identity_ = _born(process.pid)
     record = Record(
         name=server.name,
         pid=process.pid,
-        created_at_s=_created_at_s(process.pid),
+        created_at_s=created_at_s,
+        identity=identity_,
         order=time.monotonic_ns(),
         fingerprint=server.fingerprint,
         command=server.command,
@@ -83,7 +86,8 @@ def spawn(
     return Spawned(process, record, log_from_byte)
 
 
-def _created_at_s(pid: int) -> float:
-    with suppress(psutil.Error):
-        return psutil.Process(pid).create_time()
-    return 0.0  # ended already; whoever waits for it finds out
+def _born(pid: int) -> tuple[float, str]:
+    """When, and the identity."""
+    with suppress(psutil.Error, OSError):
+        return psutil.Process(pid).create_time(), identity(pid)
+    return 0.0, ""  # ended already; whoever waits for it finds out
