@@ -4,6 +4,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from infra.lag import behind
+from streams.topology import RECOMMEND
 from tests.benchmarks.events import Load
 from tests.benchmarks.problems import BenchmarkError
 from tests.benchmarks.processes import Mark
@@ -25,15 +27,24 @@ def drained(servers: Servers, count: int, load: Load, folder: Path) -> dict[str,
             for number in range(1, count + 1)
         ]
         until(lambda: _is_shared(workers, load.partitions), f"{count} workers share the topic")
-        begun, done = [worker.mark() for worker in workers], _events(workers)
-        left = load.events - done
+        # A worker counts no longer what it gave up, so only what is counted from here on is.
+        begun, before = _marks(workers), _events(workers)
+        ended, seen = begun, before
+
+        def is_drained() -> bool:
+            nonlocal ended, seen
+            if (now := _events(workers)) == seen:
+                return seen > before and behind(RECOMMEND, servers.settings) == 0
+            ended, seen = _marks(workers), now
+            return False
+
+        until(is_drained, "the backlog is drained", _POLL_S)
+        left = seen - before
         if left < _LEAST_SHARE * load.events:
             raise BenchmarkError(
-                f"{done} of {load.events} events were drained before {count} workers shared them;"
+                f"{left} of {load.events} events were left when {count} workers shared them;"
                 " ask for more --events"
             )
-        until(lambda: _events(workers) == load.events, "the backlog is drained", _POLL_S)
-        ended = [worker.mark() for worker in workers]
         rss_bytes = sum(worker.peak_rss_bytes for worker in workers)
     seconds = max(mark.at_s for mark in ended) - min(mark.at_s for mark in begun)
     return {
@@ -48,6 +59,10 @@ def drained(servers: Servers, count: int, load: Load, folder: Path) -> dict[str,
 def _is_shared(workers: list[Worker], partitions: int) -> bool:
     held = [worker.open_partitions() for worker in workers]
     return sum(held) == partitions and max(held) - min(held) <= 1
+
+
+def _marks(workers: list[Worker]) -> list[Mark]:
+    return [worker.mark() for worker in workers]
 
 
 def _events(workers: list[Worker]) -> int:
