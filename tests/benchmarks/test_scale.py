@@ -12,7 +12,7 @@ from tests.benchmarks import scale
 SMALLEST = scale.Options(
     parts=("workers", "users"),
     workers=(1,),
-    events=200_000,  # a worker answers thousands before its last partition is open
+    events=500_000,  # a worker answers a hundred thousand before its last partition is open
     users=(100,),
     drained=5_000,  # CPU time is told in steps of 10 ms
     flush_s=0.5,
