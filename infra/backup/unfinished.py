@@ -51,5 +51,5 @@ def _is_left(place: Place, one: Found) -> bool:
         return time.time() * 1000 - one.begun_ms > _ELSEWHERE_MS
     try:
         return identity(begun.pid) != begun.process
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
