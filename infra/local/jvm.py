@@ -1,6 +1,7 @@
 """How a small Java program of Kafka's is run here: a broker, MirrorMaker.
 
-The flags keep one with its JVM below 200 MB; everything else is as a cluster has it.
+The usual flags keep one with its JVM below 200 MB and have it start soon; everything else is as a
+cluster has it.
 """
 
 import hashlib
@@ -14,11 +15,19 @@ ENVIRONMENT = {
     # glibc reserves an arena a thread otherwise, and these have many threads.
     "MALLOC_ARENA_MAX": "2"
 }
-_FLAGS = (
+SMALL = (
     "-XX:+UseSerialGC",
     "-Xss256k",
     "-XX:TieredStopAtLevel=1",
     "-XX:ReservedCodeCacheSize=48m",
+)
+AS_SHIPPED = (
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+)
+"""What Kafka's own scripts say: code is compiled fully, which pays after half a minute of load."""
+_ALWAYS = (
     "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -30,16 +39,22 @@ Program = Literal["broker", "mirror"]
 
 
 def command(
-    tools: Path, heap_mb: int, *, program: Program, quiet: tuple[str, ...]
+    tools: Path,
+    heap_mb: int,
+    *,
+    program: Program,
+    quiet: tuple[str, ...],
+    flags: tuple[str, ...] = SMALL,
 ) -> tuple[str, ...]:
     """What stands before the name of the main class. Only warnings are logged of the classes and
     packages in `quiet`. Raises InstallError.
     """
     levels = (f"-Dorg.slf4j.simpleLogger.log.{name}=warn" for name in quiet)
     archive = in_folder(archives(tools))[program]
-    sharing = _sharing(archive) if archive.exists() else ()
+    sharing = _sharing(archive) if archive.exists() and flags == SMALL else ()
     classes = ("-cp", jars.classpath(tools))
-    return (str(java.require(tools)), f"-Xmx{heap_mb}m", *_FLAGS, *sharing, *levels, *classes)
+    options = (f"-Xmx{heap_mb}m", *flags, *_ALWAYS, *sharing, *levels, *classes)
+    return (str(java.require(tools)), *options)
 
 
 def archives(tools: Path) -> Path:
@@ -47,7 +62,7 @@ def archives(tools: Path) -> Path:
     and these jars; Java uses them with no other. It goes with the jars. Raises InstallError.
     """
     runtime = java.require(tools).resolve()
-    fitting = (str(runtime), java.release(runtime), *_FLAGS, jars.classpath(tools))
+    fitting = (str(runtime), java.release(runtime), *SMALL, *_ALWAYS, jars.classpath(tools))
     digest = hashlib.sha256("\n".join(fitting).encode()).hexdigest()[:12]
     return jars.folder(tools) / f"archives-{digest}"
 

@@ -36,6 +36,8 @@ class Kafka:
     stop_timeout_s: float = 30.0
     host: str = HOST
     """What clients are told to come back to. The controller is for this broker alone."""
+    jvm_flags: tuple[str, ...] = jvm.SMALL
+    """`jvm.SMALL` or `jvm.AS_SHIPPED`."""
 
     @property
     def bootstrap(self) -> str:
@@ -45,7 +47,9 @@ class Kafka:
 def server(home: Home, kafka: Kafka) -> Server:
     """The broker, with its data in <home>/data/kafka."""
     properties = home.run / "kafka.properties"
-    java_command = jvm.command(home.tools, kafka.heap_mb, program="broker", quiet=QUIET)
+    java_command = jvm.command(
+        home.tools, kafka.heap_mb, program="broker", quiet=QUIET, flags=kafka.jvm_flags
+    )
     return Server(
         name="kafka",
         command=(*java_command, "kafka.Kafka", str(properties)),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from infra.local import clickhouse, kafka, mirror, prometheus, supervisor, triton
+from infra.local import clickhouse, jvm, kafka, mirror, prometheus, supervisor, triton
 from infra.local.choosing import choose
 from infra.local.endpoints import Endpoints, read, write
 from infra.local.install.steps import install
@@ -188,6 +188,7 @@ def _servers(settings: LocalSettings, chosen: Endpoints) -> Iterator[Server]:
             settings.kafka_heap_mb,
             **times,
             host=chosen.kafka_host,
+            jvm_flags=jvm.SMALL,
         ),
     )
     for name, ports in chosen.all_tritons.items():

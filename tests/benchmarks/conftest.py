@@ -24,7 +24,11 @@ def one_broker(monkeypatch: pytest.MonkeyPatch, shared: Servers) -> None:
 
     @contextmanager
     def running(
-        _: LocalSettings, partitions: int, *, with_triton: bool = False
+        _: LocalSettings,
+        partitions: int,
+        *,
+        with_triton: bool = False,
+        as_shipped: bool = False,  # noqa: ARG001
     ) -> Iterator[Servers]:
         assert not with_triton
         anew = shared.anew(partitions)

@@ -79,6 +79,10 @@ class Measured:
                     cpu_s += times.children_user + times.children_system
         return Mark(time.monotonic(), cpu_s)
 
+    def pin(self, cpu: int) -> None:
+        """All threads from here on run on this core alone, as under taskset."""
+        self._root.cpu_affinity([cpu])
+
     def pause(self) -> None:
         """SIGSTOP; it keeps what it holds if its session is long enough."""
         self._process.send_signal(signal.SIGSTOP)

@@ -17,7 +17,7 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from infra import broker, control, topics
-from infra.local import kafka, ports, supervisor, triton
+from infra.local import jvm, kafka, ports, supervisor, triton
 from infra.local.home import Home
 from infra.local.install.steps import install
 from infra.local.settings import LocalSettings
@@ -28,6 +28,7 @@ from tests.benchmarks.problems import BenchmarkError
 
 _ANSWER_S = 60.0
 _POLL_S = 0.05
+_SHIPPED_HEAP_MB = 1024
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,16 @@ def declare(settings: Settings) -> None:
 
 @contextmanager
 def running(
-    local: LocalSettings, partitions: int, *, with_triton: bool = False, tritons: int = 1
+    local: LocalSettings,
+    partitions: int,
+    *,
+    with_triton: bool = False,
+    tritons: int = 1,
+    as_shipped: bool = False,
 ) -> Iterator[Servers]:
     """A broker of its own, and so many Tritons without a model if wanted, with the tools of
-    `local`.
+    `local`. `as_shipped`: the broker's JVM is the one of Kafka's own scripts, not a small one; it
+    wants half a minute of load before anything is measured.
     """
     tools = local.place.tools
     install(tools)
@@ -141,6 +148,8 @@ def running(
         home = Home(Path(folder), tools)
         chosen = _free_ports(2 + 3 * tritons)
         broker_here = kafka.Kafka(*chosen[:2], local.kafka_heap_mb)
+        if as_shipped:
+            broker_here = replace(broker_here, heap_mb=_SHIPPED_HEAP_MB, jvm_flags=jvm.AS_SHIPPED)
         wanted = [kafka.server(home, broker_here)]
         found: dict[str, Any] = {"kafka": broker_here.bootstrap}
         if with_triton:

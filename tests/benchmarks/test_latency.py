@@ -70,6 +70,7 @@ def setup(slate: str, core: float, over_ms: float, fallback: float = 0.0) -> dic
         "slate": slate,
         "rate": 1000,
         "fetch_wait_ms": 25,
+        "one_core": False,
         "core": core,
         "p99_over_plain_ms": over_ms,
         "fallback_share": fallback,
@@ -94,8 +95,9 @@ def test_fallbacks_are_not_the_model() -> None:
 @pytest.mark.usefixtures("one_broker")
 def test_a_worker_is_measured_beside_a_plain_consumer() -> None:
     options = latency.Options(
-        slates=("constant",), rates=(100,), fetch_wait_ms=(25,), seconds=3, warm_s=0.5, runs=1
-    )
+        slates=("constant",), rates=(100,), fetch_wait_ms=(25,), seconds=3, warm_s=0.5, runs=1,
+        broker_warm_s=1,
+    )  # fmt: skip
     told: list[str] = []
     document = latency.run(options, LocalSettings(), told.append)
     assert document == msgspec.json.decode(msgspec.json.encode(document))

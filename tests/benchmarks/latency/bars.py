@@ -34,7 +34,7 @@ def bars(setups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         found.append(
             line
             | {"met": line["met"] and bool(within)}
-            | {"core": best["core"], "fetch_wait_ms": best["fetch_wait_ms"]}
+            | {name: best[name] for name in ("core", "fetch_wait_ms", "one_core")}
         )
     model = [setup for setup in at_rate if setup["slate"] == "model"]
     if model:

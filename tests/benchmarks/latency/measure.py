@@ -22,6 +22,7 @@ from tests.benchmarks.servers import Servers
 from tests.benchmarks.statistics import latencies, rounded
 from tests.benchmarks.workers import Slate, Worker, until, until_open
 
+_CORE = 0
 _START_S = 120.0
 _QUIET_S = 1.0
 _AFTERWARDS_S = 60.0
@@ -36,11 +37,15 @@ class Setup:
     rate: int
     fetch_wait_ms: int
     asking_every: int = 1
+    one_core: bool = False
+    """The worker's threads share one core, as under `taskset -c 0`."""
 
     def __str__(self) -> str:
         asking = f", one of {self.asking_every} asks" if self.asking_every > 1 else ""
+        where = ", one core" if self.one_core else ""
         return (
-            f"{self.slate} slate, {self.rate} events/s{asking}, fetch_wait_ms {self.fetch_wait_ms}"
+            f"{self.slate} slate, {self.rate} events/s{asking}, fetch_wait_ms"
+            f" {self.fetch_wait_ms}{where}"
         )
 
 
@@ -80,6 +85,8 @@ def measured(
     with Worker(
         servers, setup.slate, folder.parent, folder.name, fetch_wait_ms=setup.fetch_wait_ms
     ) as worker:
+        if setup.one_core:
+            worker.pin(_CORE)
         until_open(worker, servers.settings.partitions)
         until(
             lambda: behind(RECOMMEND, servers.settings) == 0,

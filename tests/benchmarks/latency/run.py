@@ -1,6 +1,6 @@
 """All setups in turn, several times; the document with medians and bars."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ from tests.benchmarks.latency.measure import People, Setup, Span, measured
 from tests.benchmarks.options import Chosen
 from tests.benchmarks.problems import BenchmarkError
 from tests.benchmarks.statistics import bar_rows, median_of
+from tests.benchmarks.workers import Slate
 
 Report = Callable[[str], None]
-_SLATES = ("constant", "model")
+_SLATES: tuple[Slate, ...] = ("constant", "model")
 _ITEMS = 10_000
 COUNTED = (
     "from the time for which an ask was scheduled until a read_committed consumer has a"
@@ -25,16 +26,20 @@ COUNTED = (
 
 @dataclass(frozen=True)
 class Options(Chosen):
-    """What to measure. `fetch_wait_ms`: all of them at 1,000 events/s, else the middle one."""
+    """What to measure. `fetch_wait_ms`: all of them at 1,000 events/s, there also with all of the
+    worker's threads on one core; else the last one.
+    """
 
     benchmark = "latency"
     slates: tuple[str, ...] = _SLATES
     rates: tuple[int, ...] = (100, 1000, 5000)
-    fetch_wait_ms: tuple[int, ...] = (10, 15, 25, 40)
+    fetch_wait_ms: tuple[int, ...] = (13, 25)
     asking_every: int = 5
     """With the model, one event of so many asks; with a constant slate each does."""
     seconds: float = 15.0
     warm_s: float = 3.0
+    broker_warm_s: float = 60.0
+    """A load before all else, which is not measured: the broker's JVM compiles what it runs."""
     runs: int = 3
     users: int = 10_000
     """Of the constant slate; with the model they are the data set's."""
@@ -49,11 +54,18 @@ def run(options: Options, local: LocalSettings, report: Report) -> dict[str, Any
     with_model = "model" in options.slates
     span = Span(options.warm_s, options.seconds)
     runs = []
-    with servers.running(local, options.partitions, with_triton=with_model) as running:
+    with servers.running(
+        local, options.partitions, with_triton=with_model, as_shipped=True
+    ) as running:
         people = {"constant": strangers(options.users)}
         if with_model:
             people["model"] = model.known_people(running, local, options.dataset, report)
         setups = [*_setups(options)]
+        if options.broker_warm_s:
+            report(f"{options.broker_warm_s:g} s of load that are not measured")
+            unmeasured = Span(0.0, options.broker_warm_s)
+            warm = running.home.root / "runs" / "warm"
+            measured(running, setups[0], people[setups[0].slate], unmeasured, warm)
         for number in range(1, options.runs + 1):
             for place, setup in enumerate(setups):
                 folder = running.home.root / "runs" / f"setup-{place}-run-{number}"
@@ -105,6 +117,7 @@ def tables(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         "slate",
         "rate",
         "fetch_wait_ms",
+        "one_core",
         "p50_ms",
         "p99_ms",
         "p99_9_ms",
@@ -119,11 +132,10 @@ def tables(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _setups(options: Options) -> Iterator[Setup]:
-    usual = options.fetch_wait_ms[len(options.fetch_wait_ms) // 2]
-    if "constant" in options.slates:
-        for rate in options.rates:
-            for wait_ms in options.fetch_wait_ms if rate == RATE else (usual,):
-                yield Setup("constant", rate, wait_ms)
-    if "model" in options.slates:
-        for rate in options.rates:
-            yield Setup("model", rate, usual, options.asking_every)
+    asking_every: Mapping[Slate, int] = {"constant": 1, "model": options.asking_every}
+    waits = options.fetch_wait_ms
+    for slate in _SLATES:
+        for rate in options.rates if slate in options.slates else ():
+            for wait_ms in waits if rate == RATE else waits[-1:]:
+                for one_core in (False, True) if rate == RATE else (False,):
+                    yield Setup(slate, rate, wait_ms, asking_every[slate], one_core)
