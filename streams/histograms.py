@@ -4,9 +4,8 @@ prometheus_client's own takes one at a time under a lock, which costs more than 
 Used by `streams.metrics`.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 from threading import Lock
 
 from prometheus_client.core import REGISTRY, HistogramMetricFamily
@@ -39,12 +38,10 @@ class BulkHistogram(Collector):
 
     def observe(self, label: str, values: Sequence[float]) -> None:
         """Every value that `label` has now."""
-        ordered = sorted(values)
-        reached = [*(bisect_right(ordered, bound) for bound in self._bounds), len(ordered)]
         with self._lock:
             counts = self._counts.setdefault(label, [0] * len(self._names))
-            for place, (before, count) in enumerate(pairwise((0, *reached))):
-                counts[place] += count - before
+            for value in values:
+                counts[bisect_left(self._bounds, value)] += 1
             self._sums[label] = self._sums.get(label, 0.0) + sum(values)
 
     def describe(self) -> Iterable[HistogramMetricFamily]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Message
 
-from streams.lane.contract import Batch, Outcome, Run, Slot, StageWait, Wait
+from streams.lane.contract import Batch, Run, Slot, StageWait, Wait
 from streams.lane.figures import SILENT_S, Figures
 
 
@@ -33,8 +33,8 @@ class Held:
     """The last one that came out of Faust."""
     running: asyncio.Task[None] | None = None
     """What processes and commits it."""
-    processing: asyncio.Future[Outcome] | None = None
-    """The stage's part of that."""
+    is_processing: bool = False
+    """Whether that is at the stage's part still, and may be cancelled."""
     processed: Mapping[str, int] = field(default_factory=dict)
     """Topic -> the offset behind the last commit. Replaced, never changed."""
     wake: asyncio.Future[None] | None = None
@@ -76,7 +76,7 @@ class Held:
         """Where the batch in flight is."""
         if self.running_batch is not self.offered:
             return "agent"
-        return "commit" if self.processing is not None and self.processing.done() else "stage"
+        return "stage" if self.is_processing else "commit"
 
     @property
     def waiting(self) -> int:

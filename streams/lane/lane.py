@@ -8,6 +8,7 @@ records that the reader appends. What goes wrong anywhere ends the worker by `fa
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -72,6 +73,10 @@ class Lane:
         self._fatal = fatal
         self._guard = Guard(fatal)
         self._held: dict[Slot, Held] = {}
+        self._arrived: deque[Held] = deque()
+        """Slots without a batch for which the reader delivered."""
+        self._is_told = False
+        """Whether the loop will look at them."""
         self._open_pool = ThreadPoolExecutor(_OPENING, "lane-open")
         self._commit_pool = ThreadPoolExecutor(_COMMITTING, "lane-commit")
         self._member: Member | None = None
@@ -138,7 +143,11 @@ class Lane:
         held.deliver(topic, records)
         # The loop looks for records after it has cleared `offered`, so none is overlooked.
         if held.offered is None:
-            self._loop.call_soon_threadsafe(self._guard.call, self._offering.offer, held)
+            self._arrived.append(held)
+            # One fetch brings records of many slots: they wake the loop once.
+            if not self._is_told:
+                self._is_told = True
+                self._loop.call_soon_threadsafe(self._guard.call, self._offer_arrived)
         elif held.wake is not None:
             self._loop.call_soon_threadsafe(held.woken)
 
@@ -146,6 +155,11 @@ class Lane:
         return {slot: held.waiting for slot, held in tuple(self._held.items())}
 
     # In the event loop's thread.
+
+    def _offer_arrived(self) -> None:
+        self._is_told = False  # before the look: what arrives behind it tells anew
+        while self._arrived:
+            self._offering.offer(self._arrived.popleft())
 
     def _assigned(self, slots: Sequence[Slot]) -> None:
         log.info("assigned %s", ", ".join(map(str, slots)) or "nothing")
@@ -186,9 +200,9 @@ class Lane:
         held.running = self._guard.task(self._run(held, batch))
 
     async def _run(self, held: Held, batch: Batch) -> None:
-        held.processing = asyncio.ensure_future(self._stage.process(batch))
+        held.is_processing = True
         try:
-            outcome = await held.processing
+            outcome = await self._stage.process(batch)
         except asyncio.CancelledError:
             if held.is_open:
                 raise
@@ -200,6 +214,8 @@ class Lane:
                 wrapped.__cause__ = error
             self._fatal(wrapped)
             return
+        finally:
+            held.is_processing = False
         began = time.monotonic()
         if not await self._commit(held, batch.behind, outcome):
             return

@@ -24,8 +24,8 @@ async def settle(closing: Sequence[Held]) -> None:
     if running:
         await asyncio.wait(running, timeout=GRACE_S)
     for held in closing:
-        if held.processing is not None:
-            held.processing.cancel()  # changes nothing where it is done
+        if held.running is not None and held.is_processing:
+            held.running.cancel()
     await asyncio.gather(*running)
 
 

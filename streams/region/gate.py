@@ -8,26 +8,38 @@ from schemas.control import Ownership
 
 
 class Gate(NamedTuple):
-    """`epoch` to publish at, or None; `reason` says which and why, for logs and `status`."""
+    """Of one region for one origin."""
 
-    epoch: int | None
-    reason: str
+    region: str
+    origin: str
+    ownership: Ownership | None
+    """The record of the origin that holds, None where no valid one was read."""
 
+    @property
+    def epoch(self) -> int | None:
+        """The epoch to publish at, or None; asked for each batch."""
+        record = self._record
+        if record is None or record.owner != self.region or record.draining:
+            return None
+        return record.epoch
 
-def gate(region: str, origin: str, ownership: Ownership | None) -> Gate:
-    """`ownership` is the record of `origin` that holds, None where no valid one was read."""
-    if ownership is None or ownership.origin != origin:
-        return Gate(
-            None,
-            f"origin {origin} has no valid record on region-ownership: its events are folded and"
-            " nothing is published for it; `tidemill up` writes the first record",
-        )
-    if ownership.owner != region:
-        return Gate(None, f"{ownership.owner} owns origin {origin} at epoch {ownership.epoch}")
-    if ownership.draining:
-        return Gate(
-            None,
-            f"{region} hands origin {origin} over: epoch {ownership.epoch} drains and publishes"
-            " no more",
-        )
-    return Gate(ownership.epoch, f"{region} owns origin {origin} at epoch {ownership.epoch}")
+    @property
+    def reason(self) -> str:
+        """Which and why, for logs and `status`."""
+        record = self._record
+        if record is None:
+            return (
+                f"origin {self.origin} has no valid record on region-ownership: its events are"
+                " folded and nothing is published for it; `tidemill up` writes the first record"
+            )
+        if record.owner == self.region and record.draining:
+            return (
+                f"{self.region} hands origin {self.origin} over: epoch {record.epoch} drains and"
+                " publishes no more"
+            )
+        return f"{record.owner} owns origin {self.origin} at epoch {record.epoch}"
+
+    @property
+    def _record(self) -> Ownership | None:
+        known = self.ownership
+        return None if known is None or known.origin != self.origin else known

@@ -28,7 +28,7 @@ from streams.catalogue.vectors import Vectors, Version
 from streams.lane.errors import DeadlineError, Fatal
 from streams.lane.whole_topics import WholeTopics
 from streams.region.copies import Copy
-from streams.region.gate import Gate, gate
+from streams.region.gate import Gate
 from streams.region.ownership import Ownerships
 from streams.settings import Settings
 from streams.topology import Node, copies, origins
@@ -115,7 +115,7 @@ class Known:
         return self.releases.version_for(MODEL, self._settings.region, user_id)
 
     def _gate(self, origin: str) -> Gate:
-        return gate(self._settings.region, origin, self.ownerships.current(origin))
+        return Gate(self._settings.region, origin, self.ownerships.current(origin))
 
     def _apply(self, messages: Sequence[Message]) -> None:
         for message in messages:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.control import Ownership, PastEpoch
-from streams.region.gate import gate
+from streams.region.gate import Gate
 from streams.region.ownership import Ownerships
 from streams.region.promotion import (
     Fences,
@@ -78,7 +78,7 @@ def test_what_an_epoch_had_answered_by_its_fence_stays_valid_for_ever(
 
 def test_a_demoted_owner_publishes_no_more_and_what_it_answered_stays() -> None:
     record = demoted(FIRST, command_id="demote", reason="maintenance")
-    assert gate("east", "east", record).epoch is None
+    assert Gate("east", "east", record).epoch is None
     assert valid(Answer(10**13).headers, 0, record)
     ownerships = Ownerships()
     for each in (record, FIRST):

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.control import Ownership
 from schemas.recommendations import AnswerHeaders, CauseKey
-from streams.region.gate import gate
+from streams.region.gate import Gate
 from streams.region.valid import valid
 from tests.streams.valid_cases import CASES, DRAINING, EAST_2, FIRST, Case
 
@@ -36,12 +36,12 @@ def test_valid(case: Case) -> None:
 def test_gate(
     region: str, origin: str, ownership: Ownership | None, epoch: int | None, says: str
 ) -> None:
-    found = gate(region, origin, ownership)
+    found = Gate(region, origin, ownership)
     assert found.epoch == epoch
     assert says in found.reason
 
 
 @pytest.mark.parametrize("ownership", [FIRST, DRAINING, EAST_2])
 def test_at_most_one_region_publishes(ownership: Ownership) -> None:
-    open_gates = [r for r in ("east", "west", "north") if gate(r, "east", ownership).epoch]
+    open_gates = [r for r in ("east", "west", "north") if Gate(r, "east", ownership).epoch]
     assert len(open_gates) <= 1
