@@ -103,6 +103,12 @@ class Settings(BaseSettings):
         description="at most in one transaction; the larger a batch of a backlog, the fewer slates,"
         " for each answers all asks before it. A stage without transactions takes a block's rows",
     )
+    pending_asks: int = Field(
+        60_000,
+        ge=1,
+        description="to be answered at once, shared by a worker's partitions: each takes 6 to 12 KB"
+        " until it is committed, and so many end a batch of a backlog",
+    )
     archive_block_rows: int = Field(
         5_000, ge=1, description="at most in one insert; ClickHouse likes thousands"
     )

@@ -16,7 +16,7 @@ from schemas.recommendations import AnswerHeaders
 from schemas.topics import RECOMMENDATIONS
 from streams.region.promotion import Fences
 from streams.settings import Settings
-from streams.stages.due import CLOCK_STEP_MS
+from streams.stages.recent import CLOCK_STEP_MS
 from streams.topology import origins
 
 

@@ -93,6 +93,10 @@ class Batch:
         """All of them, for a stage that must have them at once."""
         return list(chain.from_iterable(run.records for run in self.runs))
 
+    def complete(self) -> None:
+        """No more records join it; those that it has are still to be taken."""
+        self.next_run = None
+
     async def growing(self) -> AsyncIterator[Run]:
         """Each run once, with those that join while a stage takes them. None is kept: records
         that are let go while they are in the processor's cache cost half as much.

@@ -13,7 +13,7 @@ from itertools import chain
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from streams import metrics
+from streams import memory, metrics
 from streams.lane import clients
 from streams.lane.checkpoint import Checkpoint, Left, Opened
 from streams.lane.contract import Slot, Stage
@@ -85,6 +85,7 @@ class Opening:
             found = [self._feed(consumer, slot, feed, opened, left, again) for feed in feeds]
         finally:
             consumer.close()
+            memory.give_back()
         if opened.store is not None:
             metrics.phase(slot.partition, "open")
         return found

@@ -13,17 +13,18 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from schemas.control import Ownership
 from schemas.recommendations import AnswerHeaders
 from schemas.topics import RECOMMENDATIONS, USER_EVENTS
+from streams import memory
 from streams.lane import clients
 from streams.lane.contract import Offsets, Record
+from streams.native.contract import Recent
 from streams.region.valid import valid
 from streams.settings import Settings
 from streams.stages.asks import Ask, Order, Place, keep_newest
 from streams.stages.intake import Partition
-from streams.stages.recent import WINDOW_MS
+from streams.stages.plain import Plain
+from streams.stages.recent import CLOCK_STEP_MS, WINDOW_MS
 from streams.topology import copies
 
-CLOCK_STEP_MS = 60_000
-"""How far a broker's or worker's clock may step back, or be behind."""
 _TIMEOUT_S = 30.0
 
 
@@ -34,9 +35,9 @@ class Found(NamedTuple):
     """The newest of each (user, surface)."""
     answered: dict[Place, Order]
     """The newest cause that a valid answer names, as far as was read."""
-    asks: list[Ask]
-    """All that were read, in their order: answered, or due and as good as answered, so that an
-    event that is sent again asks for nothing.
+    recent: Recent
+    """All that were read: answered, or due and as good as answered, so that an event that is sent
+    again asks for nothing. Three minutes of a partition may be a million, which only so fit.
     """
     start_ms: int
     """Asks before this append time are answered, also those that were not read."""
@@ -74,10 +75,12 @@ def read(
         records = clients.before(clients.read_to_end(consumer, [begin]), before[topic])
         # The own ones were forwarded before the position was committed.
         misplaced: list[Record] | None = None if origin == settings.region else []
-        what = found(partition.asks(topic, records, misplaced), answered, start_ms or 0)
+        asks = partition.asks(topic, records, misplaced)
+        what = found(asks, answered, start_ms or 0, partition.plain)
         return what, [one for one in misplaced or () if one.timestamp()[1] >= what.start_ms]
     finally:
         consumer.close()
+        memory.give_back()
 
 
 def changed(looked: Mapping[str, int], owned: Mapping[str, int]) -> set[str]:
@@ -126,26 +129,23 @@ def note(
         answered[place] = order
 
 
-def found(asks: Iterable[Ask], answered: dict[Place, Order], start_ms: int) -> Found:
+def found(asks: Iterable[Ask], answered: dict[Place, Order], start_ms: int, plain: Plain) -> Found:
     """Of asks in their order. Those before `start_ms` are answered, whatever `answered` says.
 
     An event sent again within the window is answered with its first copy.
     """
     due: dict[Place, Ask] = {}
-    firsts: list[Ask] = []
-    copies_ms: dict[tuple[str, str, str], int] = {}
+    recent, were_answered = plain.recent_asks(), plain.recent_asks()
     for ask in asks:
-        event, place = ask.event, ask.place
-        copy = event.user_id, event.event_id, event.surface
-        first_ms = copies_ms.get(copy)
-        if first_ms is not None and ask.appended_at_ms - first_ms <= WINDOW_MS:
+        copy, appended_at_ms = plain.recent_ask(ask.event), ask.appended_at_ms
+        if were_answered.knows(copy, appended_at_ms):
             continue
-        firsts.append(ask)
-        if ask.appended_at_ms < start_ms or ask.order <= answered.get(place, (-1, "")):
-            copies_ms[copy] = ask.appended_at_ms
+        recent.add(copy, appended_at_ms)
+        if appended_at_ms < start_ms or ask.order <= answered.get(ask.place, (-1, "")):
+            were_answered.add(copy, appended_at_ms)
         else:
             keep_newest(due, ask)
-    return Found([*due.values()], answered, firsts, start_ms)
+    return Found([*due.values()], answered, recent, start_ms)
 
 
 def _events(settings: Settings) -> Sequence[str]:

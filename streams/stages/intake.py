@@ -14,12 +14,13 @@ from schemas.topics import STATE_JOINS, USER_EVENTS
 from streams import metrics
 from streams.lane.contract import Record, Run
 from streams.lane.forwarding import forwarded, partition_of, producer_of
-from streams.native.contract import Reading
+from streams.native.contract import Reading, Recent
 from streams.settings import Settings
 from streams.stages.asks import Ask, DueAsks, NewestAsks, Order, Place
 from streams.stages.digests import Digests
 from streams.stages.late import Late
 from streams.stages.plain import Answered, Plain, left_by, source
+from streams.stages.recent import CLOCK_STEP_MS
 from streams.stages.sample import Sample
 from streams.stages.taken import Intake
 from streams.state.flushing import FlushCycle
@@ -46,10 +47,10 @@ class Partition:
         now_s: float,
     ) -> None:
         self.number = number
-        self._plain = Plain(settings)
-        self.users = Users(store, settings.state_format, self._plain.hot_states())
+        self.plain = Plain(settings)
+        self.users = Users(store, settings.state_format, self.plain.hot_states())
         self.cycle = FlushCycle(settings.flush_s, now_s, {})
-        self._recent = {origin: self._plain.recent_asks() for origin in origins.values()}
+        self._recent = {origin: self.plain.recent_asks() for origin in origins.values()}
         """Each origin by its own time: a mirror that lags brings one's asks minutes after the
         other's, and by a common time they would be forgotten at once.
         """
@@ -94,7 +95,7 @@ class Partition:
             if refused.refused:
                 log.warning("%d records of %s cannot be joined", len(refused.refused), topic)
             return
-        reading = self._plain.replayed(self.users.hot_states)
+        reading = self.plain.replayed(self.users.hot_states)
         rest = iter(records)
         while chunk := list(islice(rest, _REPLAYED_AT_ONCE)):
             for record in left_by(reading, chunk, self._makes_hot):
@@ -115,7 +116,7 @@ class Partition:
         origin: str,
         due: Sequence[Ask],
         answered: Mapping[Place, Order],
-        recent: Iterable[Ask],
+        recent: Recent,
         answered_before_ms: int = 0,
     ) -> None:
         """What the logs say of an origin's asks, read anew: what they said before is dropped."""
@@ -124,8 +125,7 @@ class Partition:
         self._answered[origin] = answered
         self._answered_to_ms[origin] = max((order[0] for order in answered.values()), default=0)
         self._answered_before_ms[origin] = answered_before_ms
-        for ask in recent:
-            self._recent[origin].add(self._plain.recent_ask(ask.event), ask.appended_at_ms)
+        self._recent[origin] = recent
 
     def forget(self, origin: str) -> None:
         """Its epoch ended: what was planned is dropped, and what was answered may not be valid."""
@@ -133,7 +133,7 @@ class Partition:
         self._answered.pop(origin, None)
         self._answered_to_ms.pop(origin, None)
         self._answered_before_ms.pop(origin, None)
-        self._recent[origin] = self._plain.recent_asks()
+        self._recent[origin] = self.plain.recent_asks()
 
     def asks(
         self, topic: str, records: Iterable[Record], misplaced: list[Record] | None = None
@@ -200,16 +200,19 @@ class Partition:
         users, asked = self.users.hot_states, source(self._decoder, topic, origin)
         if origin not in self.epochs:
             is_cold = not asks and self.sample.is_cold
-            return self._plain.sampled(users, asks, asked, self.sample.share, is_cold=is_cold)
+            return self.plain.sampled(users, asks, asked, self.sample.share, is_cold=is_cold)
         answered = Answered(
             self._answered_before_ms.get(origin, 0), self._answered_to_ms.get(origin, 0)
         )
-        return self._plain.answered(users, asks, asked, origin, self._recent, answered)
+        return self.plain.answered(users, asks, asked, origin, self._recent, answered)
 
     def _folded(self, origin: str, appended_at_ms: int) -> None:
         # A broker's clock may step back; what was folded stays folded.
         if appended_at_ms > self.folded_to.get(origin, 0):
             self.folded_to[origin] = appended_at_ms
+            answered_to_ms = self._answered_to_ms.get(origin)
+            if answered_to_ms is not None and appended_at_ms > answered_to_ms + CLOCK_STEP_MS:
+                del self._answered[origin], self._answered_to_ms[origin]  # nothing older comes
 
     def _is_open(self, origin: str, event: AnyEvent, appended_at_ms: int) -> bool:
         """Whether an ask has no answer yet. From here on it counts as answered: a batch is
@@ -222,7 +225,7 @@ class Partition:
             order = appended_at_ms, event.event_id
             if order <= answered.get((event.user_id, event.surface), _NEVER):
                 return False
-        ask = self._plain.recent_ask(event)
+        ask = self.plain.recent_ask(event)
         for other, recent in self._recent.items():
             if other != origin and recent.knows(ask, appended_at_ms):
                 return False
@@ -280,7 +283,7 @@ class Partition:
         return self.users.find(user_id) is not None or self._is_placed_here(user_id)
 
     def _is_placed_here(self, user_id: str) -> bool:
-        return self._plain.partition_of(user_id, self._partitions) == self.number
+        return self.plain.partition_of(user_id, self._partitions) == self.number
 
     def _forward(self, record: Record, event: AnyEvent, taken: Intake) -> None:
         right = partition_of(event.user_id, self._partitions)

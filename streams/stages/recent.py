@@ -5,6 +5,8 @@ Later its slate would repeat under the same recommendation_id, which readers dro
 
 from schemas.events import AnyEvent
 
+CLOCK_STEP_MS = 60_000
+"""How far a broker's or worker's clock may step back, or be behind."""
 WINDOW_MS = 120_000
 """By append time: how long an app retries."""
 

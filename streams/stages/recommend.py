@@ -100,8 +100,11 @@ class Recommend:
         self._step.pop(batch.slot, None)
         intake = Intake()
         partition.forward(misplaced, intake)
+        most_asks = self._settings.pending_asks // len(self._partitions)
         async for run in batch.growing():
             partition.take(run, intake)
+            if len(intake.own) >= most_asks:
+                batch.complete()
         # Until they are answered, asks that were due are what is not answered.
         answered_before_ms = earliest(intake.first_appended_ms, partition.due.oldest_ms())
         late = partition.due.take(_DUE_TOGETHER, intake.asks)

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from schemas.recommendations import AnswerHeaders, CauseKey, HeaderWriter
 from schemas.topics import RECOMMENDATIONS, REGION_OWNERSHIP, USER_EVENTS
 from streams.region.copies import Copy
-from streams.region.gate import gate
+from streams.region.gate import Gate
 from streams.region.ownership import Ownerships
 from streams.settings import Settings
 from streams.stages.asks import Ask, Order, Place, earliest
-from streams.stages.due import CLOCK_STEP_MS, Found
+from streams.stages.due import Found
 from streams.stages.intake import Partition
-from streams.stages.recent import WINDOW_MS
+from streams.stages.recent import CLOCK_STEP_MS, WINDOW_MS
 from streams.stages.taken import Intake
 from streams.topology import copies, origins
 from tests.simulator.cluster import Cluster, Headers, since
@@ -128,7 +128,7 @@ class Worker:
 
     def _epochs(self) -> dict[str, int]:
         found = (
-            (origin, gate(self._cluster.region, origin, self.ownerships.current(origin)).epoch)
+            (origin, Gate(self._cluster.region, origin, self.ownerships.current(origin)).epoch)
             for origin in REGIONS
         )
         return {origin: epoch for origin, epoch in found if epoch is not None}
@@ -159,7 +159,8 @@ class Worker:
         topic = self._topic_of[origin]
         read: list[FakeRecord] = self._cluster.log(topic)[: self._read[topic]]
         records = since(read, None if start_ms is None else start_ms - WINDOW_MS)
-        return rules.found(self.partition.asks(topic, records), answered, start_ms or 0)
+        asks = self.partition.asks(topic, records)
+        return rules.found(asks, answered, start_ms or 0, self.partition.plain)
 
 
 def ownership_copies(cluster: Cluster) -> list[Copy]:

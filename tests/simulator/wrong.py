@@ -14,6 +14,7 @@ from streams.region.merge import Merge, Slate
 from streams.region.promotion import Fences
 from streams.stages import due
 from streams.stages.asks import Ask, Order, Place
+from streams.stages.plain import Plain
 from tests.simulator.rules import Rules
 from tests.simulator.schedule import Step
 
@@ -55,18 +56,22 @@ def _changed_only_where_lost_or_won(
     return {*looked} ^ {*owned}
 
 
-def _only_the_newest_is_due(
-    asks: Iterable[Ask], answered: dict[Place, Order], start_ms: int
-) -> due.Found:
+def _only_the_newest_is_due(asks: Iterable[Ask], *others: Any) -> due.Found:
     """As if all were of one user."""
-    found = due.found(asks, answered, start_ms)
+    found = due.found(asks, *others)
     return found._replace(due=sorted(found.due, key=lambda ask: ask.order)[-1:])
 
 
-def _what_is_due_may_be_asked_again(asks: Iterable[Ask], *others: Any) -> due.Found:
+def _what_is_due_may_be_asked_again(
+    asks: Iterable[Ask], answered: dict[Place, Order], start_ms: int, plain: Plain
+) -> due.Found:
     """Only what was answered is remembered for an event that is sent again."""
-    what = due.found(asks, *others)
-    return what._replace(asks=[ask for ask in what.asks if ask not in what.due])
+    read = [*asks]
+    what, recent = due.found(read, answered, start_ms, plain), plain.recent_asks()
+    for ask in read:
+        if ask not in what.due:
+            recent.add(plain.recent_ask(ask.event), ask.appended_at_ms)
+    return what._replace(recent=recent)
 
 
 class _NoFences(Fences):

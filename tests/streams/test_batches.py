@@ -51,6 +51,24 @@ def test_what_came_since_joins_and_the_position_is_behind_it() -> None:
     asyncio.run(play())
 
 
+def test_nothing_joins_one_that_is_complete_and_all_that_it_had_is_taken() -> None:
+    async def play() -> None:
+        slot = held()
+        slot.deliver(TOPIC, records(0))
+        slot.deliver("user-state.joins", records(5))
+        taken = batch(slot, 100, wait_s=LONG_S)
+        slot.deliver(TOPIC, records(1))
+        topics = []
+        async for run in taken.growing():
+            topics.append(run.topic)
+            taken.complete()
+        assert topics == [TOPIC, "user-state.joins"]
+        assert taken.behind == {TOPIC: 1, "user-state.joins": 6}
+        assert slot.waiting == 1
+
+    asyncio.run(play())
+
+
 def test_it_ends_at_its_bound_and_the_rest_waits_for_the_next() -> None:
     async def play() -> None:
         slot = held()

@@ -1,0 +1,71 @@
+"""What a batch of the stage holds at once, whatever waits behind it."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from schemas.control import Ownership
+from schemas.topics import USER_EVENTS
+from streams.lane.contract import Batch, Outcome, Run, Slot
+from streams.settings import Settings
+from streams.stages.recommend import Recommend
+from streams.state.store import Store
+from streams.topology import RECOMMEND
+from tests.streams.control_copies import copy_of
+from tests.streams.records import FakeRecord
+
+TOPIC = USER_EVENTS.name
+NOW_MS = 1_700_000_000_000
+A_RUN, RUNS = 4, 100
+OWNED = Ownership(origin="east", epoch=16, owner="east", command_id="test")
+
+
+def crowd(number: int) -> Run:
+    """Asks of people who come once."""
+    numbers = range(number * A_RUN, (number + 1) * A_RUN)
+    return Run(TOPIC, [FakeRecord(_ask(f"user-{n}"), offset=n) for n in numbers])
+
+
+def _ask(user: str) -> bytes:
+    return msgspec.json.encode(
+        {"event_id": f"of-{user}", "user_id": user, "kind": "request", "at_ms": NOW_MS}
+    )
+
+
+def processed(open_store: Callable[..., Store], pending_asks: int) -> tuple[Batch, Outcome]:
+    """The first batch of a backlog of a hundred runs."""
+    left = iter(range(1, RUNS))
+
+    async def next_run(_: int) -> Run | None:
+        number = next(left, None)
+        return None if number is None else crowd(number)
+
+    def failed(error: BaseException) -> None:
+        raise error
+
+    async def play() -> tuple[Batch, Outcome]:
+        stage = Recommend(
+            RECOMMEND, Settings(region="east", partitions=1, pending_asks=pending_asks), failed
+        )
+        stage._known.ownerships.apply(copy_of(OWNED, key="east"))
+        slot = Slot(TOPIC, 0)
+        stage.open(slot, open_store("0"))
+        stage._partitions[slot].epochs = {"east": 16}  # as if the logs had been read
+        first = crowd(0)
+        batch = Batch(slot, [first], {TOPIC: 0}, {TOPIC: A_RUN}, next_run)
+        return batch, await stage.process(batch)
+
+    return asyncio.run(play())
+
+
+def test_so_many_asks_end_a_batch(open_store: Callable[..., Store]) -> None:
+    batch, outcome = processed(open_store, pending_asks=10)
+    assert len(outcome.produce) == 12
+    assert batch.behind == {TOPIC: 12}
+
+
+def test_fewer_do_not(open_store: Callable[..., Store]) -> None:
+    batch, outcome = processed(open_store, pending_asks=100_000)
+    assert len(outcome.produce) == A_RUN * RUNS
+    assert batch.behind == {TOPIC: A_RUN * RUNS}
