@@ -5,6 +5,7 @@ logs have the answer. Read when a partition was opened whose origin this region 
 the epoch at which it owns it changes. `read` blocks: call it in a pool thread.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -123,7 +124,7 @@ def note(
     if not valid(headers, partition, ownership):
         return
     cause = headers.cause
-    place = (key or b"").decode(errors="replace"), cause.surface
+    place = (key or b"").decode(errors="replace"), sys.intern(cause.surface)
     order = cause.appended_at_ms, cause.event_id
     if order > answered.get(place, (-1, "")):
         answered[place] = order

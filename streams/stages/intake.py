@@ -122,8 +122,11 @@ class Partition:
         """What the logs say of an origin's asks, read anew: what they said before is dropped."""
         self.forget(origin)
         self.due.replace(origin, due)
-        self._answered[origin] = answered
-        self._answered_to_ms[origin] = max((order[0] for order in answered.values()), default=0)
+        # Asks that are still to be read were appended since, but for a clock that stepped back.
+        since_ms = self.folded_to.get(origin, 0) - CLOCK_STEP_MS
+        newer = {place: order for place, order in answered.items() if order[0] >= since_ms}
+        self._answered[origin] = newer
+        self._answered_to_ms[origin] = max((order[0] for order in newer.values()), default=0)
         self._answered_before_ms[origin] = answered_before_ms
         self._recent[origin] = recent
 

@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 
 _DUE_TOGETHER = 128
 """Due asks that are answered with a batch: four requests, so that new asks do not wait long."""
-_READING = 4
-"""Partitions whose due asks are read at once."""
+_READING = 2
+"""Partitions whose due asks are read at once: each holds two minutes of answers for that time."""
 _MB = 1_000_000
 
 
