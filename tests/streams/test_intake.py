@@ -12,9 +12,11 @@ from schemas.topics import MAX_EVENT_BYTES
 from streams.lane import dead_letters
 from streams.lane.contract import Run
 from streams.lane.forwarding import partition_of
+from streams.native.contract import Recent
 from streams.settings import Settings
+from streams.stages.asks import Ask
 from streams.stages.intake import Partition
-from streams.stages.recent import WINDOW_MS
+from streams.stages.recent import CLOCK_STEP_MS, WINDOW_MS
 from streams.stages.sample import Sample
 from streams.stages.taken import Intake
 from streams.state.digests import whole_digest
@@ -51,6 +53,14 @@ def event(**fields: Any) -> bytes:
         "at_ms": NOW_MS,
     } | fields
     return msgspec.json.encode({name: value for name, value in whole.items() if value is not None})
+
+
+def recent(partition: Partition, *asks: Ask) -> Recent:
+    """What an opening read."""
+    found = partition.plain.recent_asks()
+    for ask in asks:
+        found.add(partition.plain.recent_ask(ask.event), ask.appended_at_ms)
+    return found
 
 
 def take(value: bytes | None, where: Partition, **record: Any) -> Intake:
@@ -181,7 +191,7 @@ def test_the_newest_ask_of_each_surface_stands_for_those_before_it(held: Held) -
 
 def test_an_ask_that_the_logs_say_is_answered_is_not_open(held: Held) -> None:
     partition = held()
-    partition.learn("east", [], {("kim", "main"): (NOW_MS, "e2")}, [])
+    partition.learn("east", [], {("kim", "main"): (NOW_MS, "e2")}, recent(partition))
     assert not take(event(event_id="e1"), partition).asks
     assert not take(event(event_id="e2"), partition).asks
     assert take(event(event_id="e3"), partition).asks
@@ -193,7 +203,7 @@ def test_an_ask_that_the_logs_say_was_answered_a_moment_ago_is_not_answered_agai
 ) -> None:
     partition = held()
     (ask,) = partition.asks("user-events", [FakeRecord(event())])
-    partition.learn("east", [], {}, [ask])
+    partition.learn("east", [], {}, recent(partition, ask))
     assert not take(event(), partition, timestamp_ms=NOW_MS + WINDOW_MS).asks
     assert take(event(), partition, timestamp_ms=NOW_MS + WINDOW_MS + 1).asks
 
@@ -202,17 +212,31 @@ def test_a_standby_that_lagged_behind_gives_no_answers_that_the_logs_say_were_gi
     held: Held,
 ) -> None:
     partition = held()
-    partition.learn("east", [], {}, [], NOW_MS)
+    partition.learn("east", [], {}, recent(partition), NOW_MS)
     assert not take(event(event_id="e1"), partition, timestamp_ms=NOW_MS - 1).asks
     assert take(event(event_id="e2"), partition, timestamp_ms=NOW_MS).asks
     mirrored = {"topic": "west.user-events", "timestamp_ms": NOW_MS - 1}
     assert take(event(event_id="e3"), partition, **mirrored).asks, "each origin by its own"
 
 
+def test_of_answers_only_those_are_kept_that_an_ask_still_to_be_read_may_be_older_than(
+    held: Held,
+) -> None:
+    partition = held()
+    take(event(event_id="folded"), partition, timestamp_ms=NOW_MS)
+    before_ms, at_most_ms = NOW_MS - CLOCK_STEP_MS - 1, NOW_MS - CLOCK_STEP_MS
+    answered = {("kim", "old"): (before_ms, "e1"), ("kim", "new"): (at_most_ms, "e2")}
+    partition.learn("east", [], answered, recent(partition))
+    assert take(event(surface="old"), partition, timestamp_ms=before_ms).asks
+    assert not take(event(surface="new"), partition, timestamp_ms=at_most_ms - 1).asks
+    take(event(event_id="next"), partition, timestamp_ms=NOW_MS + 1)
+    assert take(event(surface="new"), partition, timestamp_ms=at_most_ms - 1).asks
+
+
 def test_what_the_logs_said_before_is_dropped_for_what_they_say_now(held: Held) -> None:
     partition = held()
-    partition.learn("east", [], {("kim", "main"): (NOW_MS, "e2")}, [], NOW_MS)
-    partition.learn("east", [], {}, [])
+    partition.learn("east", [], {("kim", "main"): (NOW_MS, "e2")}, recent(partition), NOW_MS)
+    partition.learn("east", [], {}, recent(partition))
     assert take(event(event_id="e1"), partition, timestamp_ms=NOW_MS - 1).asks
 
 

@@ -92,7 +92,7 @@ class Life:
             "folded to": self.partition.folded_to,
             "unknown fields": self.partition._decoder.unknown_fields,
             "recent": [
-                recent.knows(self.partition._plain.recent_ask(ask), NOW_MS)
+                recent.knows(self.partition.plain.recent_ask(ask), NOW_MS)
                 for recent in self.partition._recent.values()
                 for ask in _ASKS
             ],
@@ -137,8 +137,11 @@ def learn(life: Life, random: Random, at_ms: int) -> None:
         for _ in range(4)
     }
     answered_before_ms = at_ms - random.choice((-5, 0, 10**6))
-    recent = [Ask(event(random, at_ms), "east", at_ms, TOPICS[0], 1) for _ in range(2)]
-    life.partition.learn("east", recent[:1], orders, recent, answered_before_ms)
+    asks = [Ask(event(random, at_ms), "east", at_ms, TOPICS[0], 1) for _ in range(2)]
+    plain, recent = life.partition.plain, life.partition.plain.recent_asks()
+    for ask in asks:
+        recent.add(plain.recent_ask(ask.event), at_ms)
+    life.partition.learn("east", asks[:1], orders, recent, answered_before_ms)
 
 
 def event(random: Random, at_ms: int) -> AnyEvent:
