@@ -15,16 +15,22 @@ def run(
     events: int = 1_500_000,
     rate: float = 4_000.0,
     hot_mb: int = 64,
+    pending_records: int = 20_000,
     pending_asks: int = 8_000,
     bound_mb: float = 600.0,
 ) -> Report:
-    """`hot_mb` holds a fraction of the users, and `pending_asks` of what waits behind a kill;
+    """`hot_mb` holds a fraction of the users, and the other two of what waits behind a kill;
     `bound_mb` is for the whole process.
     """
     with ground.scene() as scene:
         mixture = Mixture(users=users, again=0.0, misplaced=0.0, poison=0.0)
         load = scene.load(rate, mixture, limit=events)
-        crew = scene.crew(1, hot_mb=hot_mb, pending_asks=pending_asks, flush_s=5.0)
+        bounds = {
+            "hot_mb": hot_mb,
+            "pending_records": pending_records,
+            "pending_asks": pending_asks,
+        }
+        crew = scene.crew(1, flush_s=5.0, **bounds)
         until("half is sent", lambda: load.sent > events / 2, 3_600.0)
         crew.kill(crew.members[0])  # and from its disk in the middle of it
         until("all is sent", lambda: not load.is_alive(), 3_600.0)
@@ -35,8 +41,7 @@ def run(
         figures = {
             "users": users,
             "events": load.sent,
-            "hot_mb": hot_mb,
-            "pending_asks": pending_asks,
+            **bounds,
             "peak_mb": round(crew.peak_mb),
             "bound_mb": bound_mb,
         }
