@@ -61,7 +61,7 @@ def test_another_java_or_other_flags_use_no_archive_of_before(
     made(tools)
     assert archive.installed(tools)
     with monkeypatch.context() as changed:
-        changed.setattr(jvm, "_FLAGS", ("-XX:+UseParallelGC",))
+        changed.setattr(jvm, "SMALL", ("-XX:+UseParallelGC",))
         assert not archive.installed(tools)
     (runtime.parents[1] / "release").write_text('JAVA_VERSION="17.0.16"\n')
     assert not archive.installed(tools)
