@@ -8,7 +8,6 @@ records that the reader appends. What goes wrong anywhere ends the worker by `fa
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -73,10 +72,6 @@ class Lane:
         self._fatal = fatal
         self._guard = Guard(fatal)
         self._held: dict[Slot, Held] = {}
-        self._arrived: deque[Held] = deque()
-        """Slots without a batch for which the reader delivered."""
-        self._is_told = False
-        """Whether the loop will look at them."""
         self._open_pool = ThreadPoolExecutor(_OPENING, "lane-open")
         self._commit_pool = ThreadPoolExecutor(_COMMITTING, "lane-commit")
         self._member: Member | None = None
@@ -143,11 +138,7 @@ class Lane:
         held.deliver(topic, records)
         # The loop looks for records after it has cleared `offered`, so none is overlooked.
         if held.offered is None:
-            self._arrived.append(held)
-            # One fetch brings records of many slots: they wake the loop once.
-            if not self._is_told:
-                self._is_told = True
-                self._loop.call_soon_threadsafe(self._guard.call, self._offer_arrived)
+            self._loop.call_soon_threadsafe(self._guard.call, self._offering.offer, held)
         elif held.wake is not None:
             self._loop.call_soon_threadsafe(held.woken)
 
@@ -155,11 +146,6 @@ class Lane:
         return {slot: held.waiting for slot, held in tuple(self._held.items())}
 
     # In the event loop's thread.
-
-    def _offer_arrived(self) -> None:
-        self._is_told = False  # before the look: what arrives behind it tells anew
-        while self._arrived:
-            self._offering.offer(self._arrived.popleft())
 
     def _assigned(self, slots: Sequence[Slot]) -> None:
         log.info("assigned %s", ", ".join(map(str, slots)) or "nothing")

@@ -18,8 +18,6 @@ from streams.settings import Settings
 
 _BACKLOG = 5_000
 """Records of a slot still to be read, from which on a batch is worth waiting for."""
-_FEW = 100
-"""A batch of a backlog begins with more, so others need not look for one."""
 _GATHER_S = 2.0
 _GATHER_RUN_S = 0.1
 """How long a batch of a backlog grows at most, and how long it waits for its next records."""
@@ -89,7 +87,7 @@ class Offering:
         larger it is, the fewer slates answer its asks.
         """
         left_s = held.offered_at + _GATHER_S - time.monotonic()
-        may_wait = size > _FEW and left_s > 0 and self._to_read(held.slot) > _BACKLOG
+        may_wait = left_s > 0 and self._to_read(held.slot) > _BACKLOG
         wait_s = min(left_s, _GATHER_RUN_S) if may_wait else 0.0
         return await held.more(self._at_most - size, wait_s)
 

@@ -66,7 +66,7 @@ def run(options: Options, local: LocalSettings, report: Report) -> dict[str, Any
     if unknown := set(options.parts) - set(_PARTS):
         raise BenchmarkError(f"there is no part {', '.join(unknown)}; known are {_PARTS}")
     measured: dict[str, tuple[Rows, Rows]] = {}
-    with servers.running(local, Load().partitions, as_shipped=True) as running:
+    with servers.running(local, Load().partitions) as running:
         for part in _PARTS:
             if part in options.parts:
                 measured[part] = _MEASURED[part](options, running, report)
