@@ -34,7 +34,7 @@ class Peer:
     SPLIT.npz holds `user` and `item` (rows,) to learn from, in the order of time; `asked_user` and
     `asked_item` (rows,), the histories of those who are asked, from 0 and oldest first; `users`,
     `items`, `k`, and whether to `exclude_seen`. RANKED.npz is to hold `ranked` (users, k), -1 where
-    there is none, and `seconds`, what fitting took.
+    there is none, and `seconds`, what fitting took of one core.
     """
 
     command: Sequence[str]
@@ -73,6 +73,7 @@ class PeerRow(msgspec.Struct, frozen=True, kw_only=True):
     spread: Metrics
     seeds: int
     fit_seconds: float
+    """Of one core's own time."""
     rows_per_s: float
     """Interactions learnt from by seconds of fitting."""
     seconds: float
