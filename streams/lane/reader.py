@@ -78,14 +78,18 @@ class Reader(threading.Thread):
         """Stop reading a slot; when it is done, no more records of it will be delivered."""
 
         def unassign(consumer: Consumer) -> None:
-            feeds = [key for key, owner in self._slots.items() if owner == slot]
+            feeds = self._feeds(slot)
+            if slot in self._paused:
+                # librdkafka remembers a pause for when the partition is added again.
+                consumer.resume(feeds)
+                self._paused.discard(slot)
             if feeds:
-                consumer.incremental_unassign([TopicPartition(*feed) for feed in feeds])
+                consumer.incremental_unassign(feeds)
             for feed in feeds:
-                del self._slots[feed]
-                self.positions.pop(feed, None)
-                self.ends.pop(feed, None)
-            self._paused.discard(slot)
+                key = feed.topic, feed.partition
+                del self._slots[key]
+                self.positions.pop(key, None)
+                self.ends.pop(key, None)
 
         return self._commands.ask(unassign)
 

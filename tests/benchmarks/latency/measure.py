@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,14 @@ def measured(
     )
     late = msgspec.json.decode((folder / "late.json").read_bytes())
     return _figures(found, begin, end) | own | {"generator_late_p99_ms": late["p99_ms"]}
+
+
+def warm_up(
+    servers: Servers, setup: Setup, people: People, seconds: float, report: Callable[[str], None]
+) -> None:
+    """A load of which nothing is measured: the broker's JVM compiles what it runs."""
+    report(f"{seconds:g} s of load that are not measured")
+    measured(servers, setup, people, Span(0.0, seconds), servers.home.root / "runs" / "warm")
 
 
 def _reading(servers: Servers, topic: str, folder: Path) -> Measured:

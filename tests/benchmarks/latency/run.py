@@ -8,7 +8,7 @@ from infra.local.settings import LocalSettings
 from tests.benchmarks import machine, model, servers
 from tests.benchmarks.events import EVENT_BYTES
 from tests.benchmarks.latency.bars import RATE, bars
-from tests.benchmarks.latency.measure import People, Setup, Span, measured
+from tests.benchmarks.latency.measure import People, Setup, Span, measured, warm_up
 from tests.benchmarks.options import Chosen
 from tests.benchmarks.problems import BenchmarkError
 from tests.benchmarks.statistics import bar_rows, median_of
@@ -39,7 +39,7 @@ class Options(Chosen):
     seconds: float = 15.0
     warm_s: float = 3.0
     broker_warm_s: float = 60.0
-    """A load before all else, which is not measured: the broker's JVM compiles what it runs."""
+    """Of load before all else, which is not measured."""
     runs: int = 3
     users: int = 10_000
     """Of the constant slate; with the model they are the data set's."""
@@ -62,10 +62,7 @@ def run(options: Options, local: LocalSettings, report: Report) -> dict[str, Any
             people["model"] = model.known_people(running, local, options.dataset, report)
         setups = [*_setups(options)]
         if options.broker_warm_s:
-            report(f"{options.broker_warm_s:g} s of load that are not measured")
-            unmeasured = Span(0.0, options.broker_warm_s)
-            warm = running.home.root / "runs" / "warm"
-            measured(running, setups[0], people[setups[0].slate], unmeasured, warm)
+            warm_up(running, setups[0], people[setups[0].slate], options.broker_warm_s, report)
         for number in range(1, options.runs + 1):
             for place, setup in enumerate(setups):
                 folder = running.home.root / "runs" / f"setup-{place}-run-{number}"

@@ -31,14 +31,20 @@ def workers(axes: Axes, rows: list[dict[str, Any]]) -> None:
 
 
 def partitions(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    counts = [row["partitions"] for row in rows]
-    axes.plot(counts, [row["p99_ms"] for row in rows], "o-", label="recommendation")
-    axes.plot(counts, [row["plain_p99_ms"] for row in rows], "o:", label="plain consumer")
+    second = axes.twinx()
+    second.set_ylabel("cores", color=_SECOND)
+    for one_core, line, mark in ((False, "-", ""), (True, "--", ", on one core")):
+        found = [row for row in rows if row["one_core"] is one_core]
+        counts = [row["partitions"] for row in found]
+        axes.plot(counts, [row["p99_ms"] for row in found], f"o{line}", label=f"answer{mark}")
+        second.plot(counts, [row["core"] for row in found], f"s{line}", color=_SECOND)
+        axes.set_xticks(counts)
+    plain = [row["plain_p99_ms"] for row in found]
+    axes.plot(counts, plain, "o:", label="plain consumer")
     axes.set(xlabel="partitions on one worker", ylabel="p99, ms", title="delay at a service's pace")
-    axes.set_xticks(counts)
     axes.set_ylim(bottom=0)
+    second.set_ylim(bottom=0)
     axes.legend(loc="upper left")
-    _beside(axes, counts, [row["core"] for row in rows], "cores")
 
 
 def cost(axes: Axes, rows: list[dict[str, Any]]) -> None:

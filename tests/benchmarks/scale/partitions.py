@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.latency.measure import Setup, Span, measured
-from tests.benchmarks.latency.run import strangers
+from tests.benchmarks.latency.measure import People, Setup, Span, measured
 from tests.benchmarks.servers import Servers
 
 _FIGURES = (
@@ -21,9 +20,8 @@ _FIGURES = (
 
 
 def paced(
-    servers: Servers, partitions: int, setup: Setup, users: int, span: Span, folder: Path
+    servers: Servers, setup: Setup, people: People, span: Span, folder: Path
 ) -> dict[str, Any]:
-    """On topics made anew."""
-    anew = servers.anew(partitions)
-    found = measured(anew, setup, strangers(users), span, folder / "run")
+    """`folder` for the worker's states too: of other topics than those of the run before."""
+    found = measured(servers, setup, people, span, folder / "run")
     return {name: found[name] for name in _FIGURES}

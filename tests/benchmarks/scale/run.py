@@ -1,5 +1,6 @@
 """The three curves, one after the other; the document, and what draws it."""
 
+import itertools
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from infra.local.settings import LocalSettings
 from tests.benchmarks import events, machine, servers
 from tests.benchmarks.events import EVENT_BYTES, Load
 from tests.benchmarks.latency.bars import RATE
-from tests.benchmarks.latency.measure import Setup, Span
+from tests.benchmarks.latency.measure import Setup, Span, warm_up
+from tests.benchmarks.latency.run import strangers
 from tests.benchmarks.options import Chosen
 from tests.benchmarks.peers import install
 from tests.benchmarks.problems import BenchmarkError
@@ -49,10 +51,13 @@ class Options(Chosen):
     events: int = 2_000_000
     """The backlog that the workers drain."""
     partitions: tuple[int, ...] = (4, 32, 64)
+    """On one worker; each also with all of the worker's threads on one core."""
     fetch_wait_ms: int = 25
     rate: int = RATE
     seconds: float = 10.0
     warm_s: float = 3.0
+    broker_warm_s: float = 60.0
+    """Of load before the partitions, which is not measured."""
     users: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     drained: int = 300_000
     """Events of these users, twice."""
@@ -66,7 +71,7 @@ def run(options: Options, local: LocalSettings, report: Report) -> dict[str, Any
     if unknown := set(options.parts) - set(_PARTS):
         raise BenchmarkError(f"there is no part {', '.join(unknown)}; known are {_PARTS}")
     measured: dict[str, tuple[Rows, Rows]] = {}
-    with servers.running(local, Load().partitions) as running:
+    with servers.running(local, Load().partitions, as_shipped=True) as running:
         for part in _PARTS:
             if part in options.parts:
                 measured[part] = _MEASURED[part](options, running, report)
@@ -126,20 +131,27 @@ def _workers(options: Options, running: Servers, report: Report) -> tuple[Rows, 
 
 
 def _partitions(options: Options, running: Servers, report: Report) -> tuple[Rows, Rows]:
-    setup = Setup("constant", options.rate, options.fetch_wait_ms)
-    span = Span(options.warm_s, options.seconds)
+    people, span = strangers(options.users[0]), Span(options.warm_s, options.seconds)
+    setups = [
+        Setup("constant", options.rate, options.fetch_wait_ms, one_core=one_core)
+        for one_core in (False, True)
+    ]
+    if options.broker_warm_s:
+        anew = running.anew(max(options.partitions))
+        warm_up(anew, setups[0], people, options.broker_warm_s, report)
     runs = []
     for number in range(1, options.runs + 1):
-        for count in options.partitions:
-            folder = running.home.root / "runs" / f"{count}-partitions-{number}"
-            found = {"partitions": count}
-            found |= paced(running, count, setup, options.users[0], span, folder)
+        for count, setup in itertools.product(options.partitions, setups):
+            folder = running.home.root / "runs" / f"partitions-{len(runs)}"
+            found = {"partitions": count, "one_core": setup.one_core}
+            found |= paced(running.anew(count), setup, people, span, folder)
             runs.append(found)
             report(
-                f"run {number} of {options.runs}, {count} partitions: p99 {found['p99_ms']} ms"
-                f" (plain consumer {found['plain_p99_ms']}), core {found['core']}"
+                f"run {number} of {options.runs}, {count} partitions, {setup}: p99"
+                f" {found['p99_ms']} ms (plain consumer {found['plain_p99_ms']}), core"
+                f" {found['core']}"
             )
-    return _medians(runs, "partitions"), runs
+    return _medians(runs, "partitions", "one_core"), runs
 
 
 def _users(options: Options, running: Servers, report: Report) -> tuple[Rows, Rows]:
@@ -165,15 +177,22 @@ _MEASURED: dict[str, Callable[[Options, Servers, Report], tuple[Rows, Rows]]] = 
 }
 
 
-def _medians(runs: Sequence[dict[str, Any]], name: str) -> Rows:
-    counts = dict.fromkeys(run[name] for run in runs)
-    return [median_of([run for run in runs if run[name] == count]) for count in counts]
+def _medians(runs: Sequence[dict[str, Any]], *names: str) -> Rows:
+    """Of each setup: what these figures say together."""
+    setups: dict[tuple[Any, ...], Rows] = {}
+    for run in runs:
+        setups.setdefault(tuple(run[name] for name in names), []).append(run)
+    return [median_of(found) for found in setups.values()]
 
 
 def _bars(medians: dict[str, Rows]) -> Rows:
+    """The quickest within the core; where none is, the cheapest, and missed."""
     many = [row for row in medians.get("partitions", ()) if row["partitions"] == _MANY]
-    found = []
-    for row in many:
-        found.append(bar(f"p99 of {_MANY} partitions, ms", row["p99_ms"], at_most=_P99_MS))
-        found.append(bar(f"core of {_MANY} partitions", row["core"], at_most=_CORE))
-    return found
+    if not many:
+        return []
+    within = [row for row in many if row["core"] <= _CORE]
+    best = min(within or many, key=lambda row: row["p99_ms" if within else "core"])
+    return [
+        bar(f"p99 of {_MANY} partitions, ms", best["p99_ms"], at_most=_P99_MS),
+        bar(f"core of {_MANY} partitions", best["core"], at_most=_CORE),
+    ]
