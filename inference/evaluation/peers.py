@@ -5,6 +5,8 @@ given the split as arrays and gives back what it ranked; the figures are counted
 everybody. It is told nothing of the targets.
 """
 
+import hashlib
+import shutil
 import subprocess
 import tempfile
 import time
@@ -23,21 +25,27 @@ from inference.evaluation.metrics import Metrics, metrics
 
 _DEADLINE_S = 12 * 3600
 """A peer that is fitted on one core may take hours; one that takes days hangs."""
+_NAME = 32
+"""Digits of a split's digest, the name of its folder."""
 _SAID = 400
 """Characters of what a peer that failed said last."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """`command` is followed by SPLIT.npz, RANKED.npz and the seed.
+    """`command` is followed by SPLIT.npz, RANKED.npz, the seed and a folder.
 
     SPLIT.npz holds `user` and `item` (rows,) to learn from, in the order of time; `asked_user` and
     `asked_item` (rows,), the histories of those who are asked, from 0 and oldest first; `users`,
     `items`, `k`, and whether to `exclude_seen`. RANKED.npz is to hold `ranked` (users, k), -1 where
-    there is none, and `seconds`, what fitting took of one core.
+    there is none, and `seconds`, what fitting took of one core. What it leaves in the folder it
+    finds there when it is asked the same again, where `kept` says that such folders stay, and
+    `resume` that it is to go on.
     """
 
     command: Sequence[str]
+    kept: Path | None = None
+    resume: bool = False
 
     def ranked(
         self, split: Split, k: int, seed: int, *, exclude_seen: bool
@@ -57,8 +65,13 @@ class Peer:
                 "k": k,
                 "exclude_seen": exclude_seen,
             }
-            given.write_bytes(arrays.encode(table))
-            _call([*self.command, str(given), str(made), str(seed)])
+            given.write_bytes(asked := arrays.encode(table))
+            name = f"{hashlib.sha256(asked).hexdigest()[:_NAME]}-{seed}"
+            left = (self.kept or Path(folder)) / name
+            if not self.resume:
+                shutil.rmtree(left, ignore_errors=True)
+            left.mkdir(parents=True, exist_ok=True)
+            _call([*self.command, str(given), str(made), str(seed), str(left)])
             found = arrays.read(made)
         ranked = found["ranked"]
         if ranked.shape != (len(lengths), k):

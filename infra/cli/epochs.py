@@ -22,7 +22,9 @@ WithTransformer = Annotated[
 Processes = Annotated[
     int, typer.Option(min=1, help="that fit the transformer together, by torchrun")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="go on from the transformer's last epoch")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="go on from the last epoch of what takes some, not anew")
+]
 
 
 def checkpoint_of(log: Interactions, seed: int, *, resume: bool) -> Path:

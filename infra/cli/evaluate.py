@@ -108,7 +108,7 @@ def evaluate(  # noqa: PLR0913 - each is an option of the command
         ablate=ablate,
         sequential=sequential,
         text=of_text,
-        peers=peers_of(peer_epochs) if peers else None,
+        peers=peers_of(peer_epochs, resume=resume) if peers else None,
         seeds=seeds,
     )
     if json:

@@ -38,10 +38,15 @@ def judge_cold(
     )
 
 
-def peers_of(epochs: int | None) -> dict[str, Peer]:
+def peers_of(epochs: int | None, *, resume: bool) -> dict[str, Peer]:
     """Installed where they are missing. Raises LocalError outside of a checkout."""
+    place = local_settings().place
     found: dict[str, Peer] = from_checkout("benchmarks.peers.recommenders", "the peers").peers(
-        local_settings().place.tools, lambda said: typer.echo(said, err=True), epochs
+        place.tools,
+        lambda said: typer.echo(said, err=True),
+        place.root / "training" / "peers",
+        epochs,
+        resume=resume,
     )
     return found
 

@@ -43,6 +43,32 @@ def test_a_peer_stands_beside_ours_on_the_same_split(tmp_path):
     assert evaluate(chains(), k=1).peers == {}
 
 
+GOES_ON = POPULAR.replace(
+    "seconds=0.5",
+    "seconds=len(left)",
+).replace(
+    "split = np.load",
+    """from pathlib import Path
+left = [*Path(sys.argv[4]).iterdir()]
+Path(sys.argv[4], str(len(left))).touch()
+split = np.load""",
+    1,
+)
+
+
+def test_a_peer_goes_on_from_what_it_left_where_it_may(tmp_path):
+    def found(kept, *, resume=False, k=7):
+        command = peer(tmp_path, GOES_ON).command
+        row = evaluate(chains(), k=k, peers={"it": Peer(command, kept, resume)}).peers["it"]
+        return row.fit_seconds
+
+    kept = tmp_path / "kept"
+    assert [found(kept), found(kept, resume=True), found(kept, resume=True)] == [0, 1, 2]
+    assert found(kept, resume=True, k=6) == 0, "another question has a folder of its own"
+    assert found(kept) == 0, "it begins anew"
+    assert found(None, resume=True) == 0
+
+
 def test_a_peer_that_fails_is_told_with_what_it_said(tmp_path):
     failing = peer(tmp_path, "raise SystemExit('no memory left')")
     with pytest.raises(DataError, match="failed: no memory left"):

@@ -1,12 +1,14 @@
 """Fits one peer on a split and ranks for those who are asked; in an environment of its own.
 
-    python fit.py MODEL EPOCHS SPLIT.npz RANKED.npz SEED
+    python fit.py MODEL EPOCHS SPLIT.npz RANKED.npz SEED FOLDER
 
 `inference/evaluation/peers.py` says what the two files hold. Imports nothing of ours.
 """
 
+import pickle
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -16,10 +18,19 @@ THREADS = 1
 """So that its own time is what it would take alone, whatever else the machine does."""
 
 
-def main(model: str, epochs: int, split_path: str, ranked_path: str, seed: int) -> None:
+KEPT_EVERY = 5
+"""Epochs that are lost at most when it is ended: all of them may take hours."""
+
+
+def main(
+    model: str, epochs: int, split_path: str, ranked_path: str, seed: int, folder: str
+) -> None:
     with np.load(split_path) as file:
         split = dict(file)
-    ranked, seconds = {"sasrec": sasrec, "als": als}[model](split, seed, epochs)
+    if model == "als":
+        ranked, seconds = als(split, seed, epochs)
+    else:
+        ranked, seconds = sasrec(split, seed, epochs, Path(folder))
     np.savez(ranked_path, ranked=ranked.astype(np.int64), seconds=seconds)
 
 
@@ -51,8 +62,12 @@ def als(split: dict[str, np.ndarray], seed: int, epochs: int) -> tuple[np.ndarra
     return np.where(scores > np.finfo(np.float32).min, ranked, -1), seconds
 
 
-def sasrec(split: dict[str, np.ndarray], seed: int, epochs: int) -> tuple[np.ndarray, float]:
-    """SASRec as RecTools has it: softmax over all items, the newest 100 of a history."""
+def sasrec(
+    split: dict[str, np.ndarray], seed: int, epochs: int, folder: Path
+) -> tuple[np.ndarray, float]:
+    """SASRec as RecTools has it: softmax over all items, the newest 100 of a history. Goes on from
+    the newest state of so many epochs or fewer in `folder`.
+    """
     import logging
     import warnings
 
@@ -65,17 +80,29 @@ def sasrec(split: dict[str, np.ndarray], seed: int, epochs: int) -> tuple[np.nda
     warnings.filterwarnings("ignore")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     torch.set_num_threads(THREADS)
-    seed_everything(seed)
 
     def dataset(user: np.ndarray, item: np.ndarray) -> Dataset:
         order = pd.to_datetime(np.arange(len(user)), unit="s")
         columns = {"user_id": user, "item_id": item, "weight": 1.0, "datetime": order}
         return Dataset.construct(pd.DataFrame(columns))
 
+    fitted = dataset(split["user"], split["item"])
     model = SASRecModel(n_factors=FACTORS, n_heads=2, epochs=epochs, deterministic=True)
-    began = time.process_time()
-    model.fit(dataset(split["user"], split["item"]))
-    seconds = time.process_time() - began
+    done, seconds = 0, 0.0
+    for path in folder.glob("*.pickle"):
+        if done < int(path.stem) <= epochs:
+            seconds, model = pickle.loads(path.read_bytes())
+            done = int(path.stem)
+    while done < epochs:
+        began, more = time.process_time(), min(KEPT_EVERY, epochs - done)
+        seed_everything(1000 * seed + done)  # so an interruption changes nothing
+        model.fit_partial(fitted, min_epochs=more, max_epochs=more)
+        done, seconds = done + more, seconds + time.process_time() - began
+        path = folder / f"{done}.pickle"
+        half = path.with_suffix(".half")
+        half.write_bytes(pickle.dumps((seconds, model)))
+        half.rename(path)
+        (folder / f"{done - more}.pickle").unlink(missing_ok=True)
     asked = dataset(split["asked_user"], split["asked_item"])
     found = model.recommend(
         np.unique(split["asked_user"]), asked, k=int(split["k"]),
@@ -88,4 +115,4 @@ def sasrec(split: dict[str, np.ndarray], seed: int, epochs: int) -> tuple[np.nda
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5], int(sys.argv[5]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5], int(sys.argv[5]), sys.argv[6])
