@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from infra.local.install.steps import install
+from infra.local.problems import LocalError
 from infra.local.settings import LocalSettings
 from tests.benchmarks import machine
 from tests.drills.check.findings import Report
@@ -103,7 +104,7 @@ def play(drills: Mapping[str, Options], keep: Path | None, tell: Callable[[str],
             began = time.monotonic()
             try:
                 made = _module(name).run(place, **chosen)
-            except AssertionError as error:
+            except (AssertionError, LocalError) as error:
                 made = Report(drill=name, passed=False, wrong={"drills that failed": 1},
                               examples={"drills that failed": [str(error)]})  # fmt: skip
             made.figures["took_s"] = round(time.monotonic() - began, 1)

@@ -4,6 +4,7 @@ import random
 import statistics
 import threading
 import time
+from contextlib import closing
 
 from tests.drills.check.findings import Findings, Report, report
 from tests.drills.harness.crew import Crew, Member
@@ -34,9 +35,8 @@ def run(
         # The first is never harmed itself: its memory tells of leaks.
         crew = scene.crew(3, session_timeout_ms=6_000, flush_s=10.0, hot_mb=128)
         until("the first slates", lambda: scene.progress.answered() > 0)
-        watch = _Watch(scene, crew.members[0])
-        done = _faults(scene, crew, minutes * 60, every_s)
-        watch.end()
+        with closing(_Watch(scene, crew.members[0])) as watch:
+            done = _faults(scene, crew, minutes * 60, every_s)
         scene.checker.watched_share = min(1.0, 60_000 / max(1, load.sent))
         findings = scene.verdict(deadline_s=1_800.0)
         if minutes >= 5:
@@ -95,7 +95,7 @@ class _Watch:
         self._thread = threading.Thread(target=self._sample, name="watch", daemon=True)
         self._thread.start()
 
-    def end(self) -> None:
+    def close(self) -> None:
         self._ending.set()
         self._thread.join()
 
