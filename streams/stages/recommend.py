@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from schemas.recommendations import Fallback
 from schemas.topics import USER_EVENTS
-from streams import metrics
+from streams import memory, metrics
 from streams.lane.contract import Batch, Offsets, Outcome, Record, Slot, StageWait
 from streams.lane.errors import Fatal
 from streams.lane.figures import SILENT_S
@@ -38,6 +38,7 @@ _DUE_TOGETHER = 128
 """Due asks that are answered with a batch: four requests, so that new asks do not wait long."""
 _READING = 2
 """Partitions whose due asks are read at once: each holds two minutes of answers for that time."""
+_GIVE_BACK_S = 3.0
 _MB = 1_000_000
 
 
@@ -45,8 +46,11 @@ _MB = 1_000_000
 class _Done:
     """What the batch in flight came to, to be counted once it is committed."""
 
-    intake: Intake
+    refused: Sequence[tuple[str, str]]
+    forwarded_for: Sequence[str]
     answers: Sequence[Answer]
+    is_full: bool
+    """It ended at its share of the asks."""
 
 
 class Recommend:
@@ -64,6 +68,7 @@ class Recommend:
         self._done: dict[Slot, _Done] = {}
         self._step: dict[Slot, tuple[StageWait, float]] = {}
         """For what the batch in process waits, if it does, and since when."""
+        self._gave_back_at = 0.0
 
     async def start(self) -> None:
         await self._known.start(self._fatal)
@@ -101,9 +106,10 @@ class Recommend:
         intake = Intake()
         partition.forward(misplaced, intake)
         most_asks = self._settings.pending_asks // len(self._partitions)
+        is_full = False
         async for run in batch.growing():
             partition.take(run, intake)
-            if len(intake.own) >= most_asks:
+            if is_full := len(intake.own) >= most_asks:
                 batch.complete()
         # Until they are answered, asks that were due are what is not answered.
         answered_before_ms = earliest(intake.first_appended_ms, partition.due.oldest_ms())
@@ -124,7 +130,7 @@ class Recommend:
             lambda ask: self._answering.plan(ask, partition.users.get(ask.event.user_id)),
             self._answering.sample,
         )
-        self._done[batch.slot] = _Done(intake, answers)
+        self._done[batch.slot] = _Done(intake.refused, intake.forwarded_for, answers, is_full)
         return Outcome(
             produce=[
                 *(answer.record for answer in answers),
@@ -142,10 +148,14 @@ class Recommend:
         self._count(done.answers, now_s)
         if outcome.flush.marker is not None:
             metrics.MARKER_TIME.labels(str(partition.number)).set(now_s)
-        for topic, reason in done.intake.refused:
+        for topic, reason in done.refused:
             metrics.DEAD_LETTERS.labels(topic, reason).inc()
-        for producer in done.intake.forwarded_for:
+        for producer in done.forwarded_for:
             metrics.FORWARDED.labels(producer).inc()
+        # In a crowd's backlog what each batch frees is half of the memory (decision 36).
+        if done.is_full and now_s - self._gave_back_at > _GIVE_BACK_S:
+            self._gave_back_at = now_s
+            self._reading.submit(memory.give_back)
 
     def report(self, slot: Slot, behind: Offsets) -> StageWait | None:
         partition = self._partitions[slot]

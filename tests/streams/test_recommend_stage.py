@@ -1,12 +1,15 @@
 """What a batch of the stage holds at once, whatever waits behind it."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 
 import msgspec
+import pytest
 
 from schemas.control import Ownership
 from schemas.topics import USER_EVENTS
+from streams import memory
 from streams.lane.contract import Batch, Outcome, Run, Slot
 from streams.settings import Settings
 from streams.stages.recommend import Recommend
@@ -34,7 +37,7 @@ def _ask(user: str) -> bytes:
 
 
 def processed(open_store: Callable[..., Store], pending_asks: int) -> tuple[Batch, Outcome]:
-    """The first batch of a backlog of a hundred runs."""
+    """The first batch of a backlog of a hundred runs, behind which another one is committed."""
     left = iter(range(1, RUNS))
 
     async def next_run(_: int) -> Run | None:
@@ -52,20 +55,39 @@ def processed(open_store: Callable[..., Store], pending_asks: int) -> tuple[Batc
         slot = Slot(TOPIC, 0)
         stage.open(slot, open_store("0"))
         stage._partitions[slot].epochs = {"east": 16}  # as if the logs had been read
-        first = crowd(0)
-        batch = Batch(slot, [first], {TOPIC: 0}, {TOPIC: A_RUN}, next_run)
-        return batch, await stage.process(batch)
+        batches = [
+            Batch(slot, [crowd(number)], {TOPIC: 0}, {TOPIC: A_RUN}, next_run)
+            for number in (0, RUNS)
+        ]
+        outcomes = []
+        for batch in batches:
+            outcomes.append(await stage.process(batch))
+            stage.committed(batch, outcomes[-1])
+        stage._reading.shutdown()
+        return batches[0], outcomes[0]
 
     return asyncio.run(play())
 
 
-def test_so_many_asks_end_a_batch(open_store: Callable[..., Store]) -> None:
+@pytest.fixture
+def given_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The threads that gave memory back."""
+    threads: list[str] = []
+    monkeypatch.setattr(
+        memory, "give_back", lambda: threads.append(threading.current_thread().name)
+    )
+    return threads
+
+
+def test_so_many_asks_end_a_batch(open_store: Callable[..., Store], given_back: list[str]) -> None:
     batch, outcome = processed(open_store, pending_asks=10)
     assert len(outcome.produce) == 12
     assert batch.behind == {TOPIC: 12}
+    assert given_back == ["due_0"], "not in the loop's thread, and not behind each batch"
 
 
-def test_fewer_do_not(open_store: Callable[..., Store]) -> None:
+def test_fewer_do_not(open_store: Callable[..., Store], given_back: list[str]) -> None:
     batch, outcome = processed(open_store, pending_asks=100_000)
+    assert not given_back
     assert len(outcome.produce) == A_RUN * RUNS
     assert batch.behind == {TOPIC: A_RUN * RUNS}
