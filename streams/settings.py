@@ -113,10 +113,10 @@ class Settings(BaseSettings):
         5_000, ge=1, description="at most in one insert; ClickHouse likes thousands"
     )
     transactions_per_s: int = Field(
-        600,
+        450,
         ge=1,
-        description="of a worker, shared by its partitions: each costs .7 ms of CPU, so the more"
-        " partitions, the longer each gathers",
+        description="of a worker, shared by its partitions: each costs a millisecond of CPU, so the"
+        " more partitions, the longer each gathers",
     )
     commit_deadline_ms: int = Field(
         60_000, ge=1, description="for one transaction with its retries; then the worker exits"

@@ -52,7 +52,8 @@ class Options(Chosen):
     """The backlog that the workers drain."""
     partitions: tuple[int, ...] = (4, 32, 64)
     """On one worker; each also with all of the worker's threads on one core."""
-    fetch_wait_ms: int = 25
+    fetch_wait_ms: int = 10
+    """Of the partitions: many of them gather by the pace of the transactions."""
     rate: int = RATE
     seconds: float = 10.0
     warm_s: float = 3.0
