@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from functools import partial
 
 from confluent_kafka import IsolationLevel, Message, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
@@ -42,7 +41,8 @@ def end(settings: Settings, producer: Producer, partition: int, deadline: float)
     """
     changelog = TopicPartition(STATE_CHANGELOG.name, partition)
     recommendations = TopicPartition(RECOMMENDATIONS.name, partition)
-    if states := _undecided(settings, changelog):
+    ends = _ends(settings, changelog, recommendations)
+    if states := _undecided(settings, changelog, *ends[changelog]):
         _say(states)
         last = states[-1]
         again = Produced(changelog.topic, last.key(), last.value(), partition=partition)
@@ -50,7 +50,7 @@ def end(settings: Settings, producer: Producer, partition: int, deadline: float)
         produce(producer, [again], deadline)
         until(deadline, f"commit of {_named(changelog)}", producer.commit_transaction)
         _await_end(settings, changelog, deadline)
-    if answers := _undecided(settings, recommendations):
+    if answers := _undecided(settings, recommendations, *ends[recommendations]):
         _say(answers)
         nothing = Produced(recommendations.topic, None, None, partition=partition)
         producer.begin_transaction()
@@ -62,9 +62,10 @@ def end(settings: Settings, producer: Producer, partition: int, deadline: float)
         _await_end(settings, recommendations, deadline)
 
 
-def _undecided(settings: Settings, part: TopicPartition) -> Sequence[Message]:
+def _undecided(
+    settings: Settings, part: TopicPartition, begin: int, behind: int
+) -> Sequence[Message]:
     """The records of the partition that are neither committed nor aborted."""
-    begin, behind = _ends(settings, part)
     if begin >= behind:
         return ()
     uncommitted = clients.catch_up_reader(settings, "read_uncommitted")
@@ -73,26 +74,33 @@ def _undecided(settings: Settings, part: TopicPartition) -> Sequence[Message]:
         return list(clients.before(tail, behind))
 
 
-def _ends(settings: Settings, part: TopicPartition) -> tuple[int, int]:
-    """Up to where all is decided, and where the log ends."""
+def _ends(settings: Settings, *parts: TopicPartition) -> dict[TopicPartition, tuple[int, int]]:
+    """Of each: up to where all is decided, and where the log ends."""
 
-    def end_of(level: IsolationLevel) -> int:
+    def ends() -> dict[TopicPartition, tuple[int, int]]:
         # A client of its own: librdkafka goes on asking with the leader epoch that it knew first.
+        # Connected first: a question before that is asked again after a second or three.
         admin = clients.administrator(settings)
-        asked = admin.list_offsets(
-            {part: OffsetSpec.latest()}, isolation_level=level, request_timeout=_ANSWER_S
-        )
-        offset: int = asked[part].result().offset
-        return offset
+        admin.list_topics(parts[0].topic, timeout=_ANSWER_S)
+        decided, written = [
+            admin.list_offsets(
+                {part: OffsetSpec.latest() for part in parts},
+                isolation_level=level,
+                request_timeout=_ANSWER_S,
+            )
+            for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+        ]
+        return {
+            part: (decided[part].result().offset, written[part].result().offset) for part in parts
+        }
 
-    decided = clients.again(partial(end_of, IsolationLevel.READ_COMMITTED))
-    return decided, clients.again(partial(end_of, IsolationLevel.READ_UNCOMMITTED))
+    return clients.again(ends)
 
 
 def _await_end(settings: Settings, part: TopicPartition, deadline: float) -> None:
     """A transaction's marker is written behind the call that ends it."""
     while True:
-        decided, written = _ends(settings, part)
+        decided, written = _ends(settings, part)[part]
         if decided >= written:
             return
         _check(deadline, f"the end of what hung in {_named(part)}")

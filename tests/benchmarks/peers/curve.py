@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 
 _SIZE_INCH = (11, 8)
 _DPI = 110
-_SECOND = "tab:orange"
+_FIRST, _SECOND = "tab:blue", "tab:orange"
 
 
 def workers(axes: Axes, rows: list[dict[str, Any]]) -> None:
@@ -36,11 +36,12 @@ def partitions(axes: Axes, rows: list[dict[str, Any]]) -> None:
     for one_core, line, mark in ((False, "-", ""), (True, "--", ", on one core")):
         found = [row for row in rows if row["one_core"] is one_core]
         counts = [row["partitions"] for row in found]
-        axes.plot(counts, [row["p99_ms"] for row in found], f"o{line}", label=f"answer{mark}")
+        p99_ms = [row["p99_ms"] for row in found]
+        axes.plot(counts, p99_ms, f"o{line}", color=_FIRST, label=f"answer{mark}")
         second.plot(counts, [row["core"] for row in found], f"s{line}", color=_SECOND)
         axes.set_xticks(counts)
     plain = [row["plain_p99_ms"] for row in found]
-    axes.plot(counts, plain, "o:", label="plain consumer")
+    axes.plot(counts, plain, "o:", color=_FIRST, label="plain consumer")
     axes.set(xlabel="partitions on one worker", ylabel="p99, ms", title="delay at a service's pace")
     axes.set_ylim(bottom=0)
     second.set_ylim(bottom=0)
