@@ -38,6 +38,7 @@ class Triton:
 
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
+_MIB = 1024 * 1024
 """The models' own modules, wherever the server is started."""
 
 
@@ -95,7 +96,9 @@ def environment(home: Home) -> dict[str, str]:
 
     The environment's own `python3` must come first on PATH, or the stub starts another one, which
     has no numpy. Nothing of the caller's PATH: from another terminal the server would look changed
-    and be replaced. One thread a model: on two cores more threads only wait for each other.
+    and be replaced. One thread a model: on two cores more threads only wait for each other. What
+    a model allocates for one request is kept for the next: given back each time, it cost a model's
+    process 20,000 page faults a second and a fifth of its rate.
     """
     bin_folder = Path(sys.executable).parent
     return {
@@ -103,6 +106,9 @@ def environment(home: Home) -> dict[str, str]:
         "LD_LIBRARY_PATH": wheel.library_path(home.tools),
         "PYTHONPATH": f"{_CHECKOUT}:{wheel.site_packages()}",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "MALLOC_MMAP_THRESHOLD_": str(32 * _MIB),
+        "MALLOC_TRIM_THRESHOLD_": str(128 * _MIB),
+        "MALLOC_TOP_PAD_": str(16 * _MIB),
     }
 
 
