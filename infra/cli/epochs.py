@@ -23,7 +23,7 @@ Processes = Annotated[
     int, typer.Option(min=1, help="that fit the transformer together, by torchrun")
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="go on from the last epoch of what takes some, not anew")
+    bool, typer.Option("--resume", help="go on behind the last epoch that was finished")
 ]
 
 

@@ -38,8 +38,8 @@ class Triton:
 
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_MIB = 1024 * 1024
 """The models' own modules, wherever the server is started."""
+_MIB = 1024 * 1024
 
 
 def server(home: Home, triton: Triton) -> Server:

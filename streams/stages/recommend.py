@@ -39,6 +39,7 @@ _DUE_TOGETHER = 128
 _READING = 2
 """Partitions whose due asks are read at once: each holds two minutes of answers for that time."""
 _GIVE_BACK_S = 3.0
+"""Between two times that memory is given back: each costs some milliseconds."""
 _MB = 1_000_000
 
 
@@ -152,7 +153,7 @@ class Recommend:
             metrics.DEAD_LETTERS.labels(topic, reason).inc()
         for producer in done.forwarded_for:
             metrics.FORWARDED.labels(producer).inc()
-        # In a crowd's backlog what each batch frees is half of the memory (decision 36).
+        # In a crowd's backlog what batches freed is much of the memory (decision 36).
         if done.is_full and now_s - self._gave_back_at > _GIVE_BACK_S:
             self._gave_back_at = now_s
             self._reading.submit(memory.give_back)
