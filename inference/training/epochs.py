@@ -37,7 +37,7 @@ from inference.training.progress import (
 from inference.training.sequences import Batch, Sequences
 from inference.training.standing import Standing, copy_of
 
-FULL_ITEMS_AT_MOST = 5_000
+FULL_ITEMS_AT_MOST = 15_000
 """Up to here the loss is over all items; beyond, most of an epoch would be spent in it."""
 _CLIP = 5.0
 """The longest step of a gradient; only early ones are longer."""

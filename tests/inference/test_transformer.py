@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from inference.models import losses
 from inference.models.losses import beta_of, loss_of
 from inference.models.transformer import Transformer, TransformerSettings
 from inference.training.epochs import EpochSettings, fit_transformer
@@ -73,6 +74,33 @@ def test_the_sampled_loss_over_every_item_is_the_full_one():
     sampled = loss_of("sampled", model, states, targets, torch.arange(12))
     torch.testing.assert_close(sampled, expected)
     assert abs((sampled - full).item()) < 0.1 * len(targets)
+
+
+@pytest.mark.parametrize("logits_at_once", [1, 1 << 19])
+def test_the_full_loss_in_blocks_is_the_one_of_torch(monkeypatch, logits_at_once):
+    monkeypatch.setitem(losses._BLOCK, "cpu", logits_at_once)
+    random = torch.Generator().manual_seed(3)
+    model = Transformer(12, TransformerSettings(**SMALL))
+    dim = model.table.embedding_dim
+    states = (10 * torch.randn(70, dim, generator=random)).requires_grad_()
+    targets = torch.randint(12, (70,), generator=random)
+    found = loss_of("full", model, states, targets, torch.arange(0))
+    (found / 7).backward()
+    gradients = states.grad, model.table.weight.grad
+    states.grad = model.table.weight.grad = None
+    expected = torch.nn.functional.cross_entropy(model.scores(states), targets, reduction="sum")
+    (expected / 7).backward()
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradients, (states.grad, model.table.weight.grad))
+
+
+def test_nothing_to_learn_from_costs_nothing():
+    model = of_style("sasrec")
+    states = torch.zeros(0, model.table.embedding_dim, requires_grad=True)
+    loss = loss_of("full", model, states, torch.arange(0), torch.arange(0))
+    loss.backward()
+    assert loss.item() == 0
+    assert not model.table.weight.grad.any()
 
 
 def test_the_correction_of_gsasrec():
