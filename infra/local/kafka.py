@@ -7,7 +7,7 @@ import base64
 import shutil
 import subprocess
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
@@ -18,6 +18,7 @@ from infra.local.ports import HOST, is_open
 from infra.local.problems import LocalError
 from infra.local.supervisor import Server
 
+_SHIPPED_HEAP_MB = 1024
 QUIET = (
     # Every start would print some hundred settings.
     "org.apache.kafka.common.config",
@@ -42,6 +43,10 @@ class Kafka:
     @property
     def bootstrap(self) -> str:
         return f"{self.host}:{self.port}"
+
+    def as_shipped(self) -> "Kafka":
+        """With the JVM of Kafka's own scripts, for a load that a small one would not carry."""
+        return replace(self, heap_mb=_SHIPPED_HEAP_MB, jvm_flags=jvm.AS_SHIPPED)
 
 
 def server(home: Home, kafka: Kafka) -> Server:

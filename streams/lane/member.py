@@ -17,6 +17,7 @@ from streams.lane import clients
 from streams.lane.commands import Commands
 from streams.lane.contract import Slot
 from streams.lane.errors import DeadlineError, Fatal
+from streams.seldom import Seldom
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Member(threading.Thread):
         self._stopping = threading.Event()
         self._consumer = clients.member(settings, group, self._on_error)
         self._commands = Commands()
+        self._seldom = Seldom(log)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -114,7 +116,7 @@ class Member(threading.Thread):
         if error.fatal():
             self._on_fatal(RuntimeError(f"the group {self._group} cannot go on: {error}"))
         else:
-            log.warning("group %s: %s", self._group, error)
+            self._seldom.warn(error.code(), "group %s: %s", self._group, error)
 
 
 def _slots(parts: Sequence[TopicPartition]) -> list[Slot]:

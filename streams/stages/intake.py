@@ -15,6 +15,7 @@ from streams import metrics
 from streams.lane.contract import Record, Run
 from streams.lane.forwarding import forwarded, partition_of, producer_of
 from streams.native.contract import Reading, Recent
+from streams.seldom import Seldom
 from streams.settings import Settings
 from streams.stages.asks import Ask, DueAsks, NewestAsks, Order, Place
 from streams.stages.digests import Digests
@@ -74,6 +75,7 @@ class Partition:
         self._origins = origins
         self._asking = frozenset(settings.asking_kinds)
         self._decoder = EventDecoder()
+        self._seldom = Seldom(log)
 
     def take(self, run: Run, taken: Intake) -> None:
         """Fold records of a batch. The same records again change no state."""
@@ -291,7 +293,8 @@ class Partition:
     def _forward(self, record: Record, event: AnyEvent, taken: Intake) -> None:
         right = partition_of(event.user_id, self._partitions)
         producer = producer_of(record)
-        log.warning(
+        self._seldom.warn(
+            "misplaced",
             "%s-%d at offset %d belongs to partition %d (key %r, producer %s): forwarded; its"
             " producer should place keys by murmur2 (librdkafka: partitioner=murmur2_random)",
             record.topic(), record.partition(), record.offset(), right, record.key(), producer,

@@ -17,7 +17,7 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from infra import broker, control, topics
-from infra.local import jvm, kafka, ports, supervisor, triton
+from infra.local import kafka, ports, supervisor, triton
 from infra.local.home import Home
 from infra.local.install.steps import install
 from infra.local.settings import LocalSettings
@@ -28,7 +28,6 @@ from tests.benchmarks.problems import BenchmarkError
 
 _ANSWER_S = 60.0
 _POLL_S = 0.05
-_SHIPPED_HEAP_MB = 1024
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def running(
         chosen = _free_ports(2 + 3 * tritons)
         broker_here = kafka.Kafka(*chosen[:2], local.kafka_heap_mb)
         if as_shipped:
-            broker_here = replace(broker_here, heap_mb=_SHIPPED_HEAP_MB, jvm_flags=jvm.AS_SHIPPED)
+            broker_here = broker_here.as_shipped()
         wanted = [kafka.server(home, broker_here)]
         found: dict[str, Any] = {"kafka": broker_here.bootstrap}
         if with_triton:

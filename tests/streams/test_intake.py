@@ -141,6 +141,14 @@ def test_a_misplaced_record_is_forwarded_and_not_folded(held: Held) -> None:
     assert found.forwarded_for == ["kcat"]
 
 
+def test_of_many_misplaced_records_one_is_spoken_of(held: Held, caplog) -> None:
+    wrong = held((KIM + 1) % PARTITIONS)
+    for number in range(5):
+        found = take(event(event_id=f"e{number}"), wrong, headers=[("producer", b"kcat")])
+        assert len(found.forward) == 1
+    assert ["producer kcat" in said for said in caplog.messages] == [True]
+
+
 def test_a_mirrored_misplaced_record_is_left_to_its_own_region(held: Held) -> None:
     wrong = held((KIM + 1) % PARTITIONS)
     del wrong.epochs["west"]

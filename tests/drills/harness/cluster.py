@@ -19,6 +19,7 @@ from infra.local.home import Home
 from infra.local.problems import LocalError
 from infra.local.supervisor import Server, records
 
+_HEAP_MB = 256
 _CLEANING = {
     # A drill cannot wait 15 s for the cleaner to look.
     "log.cleaner.backoff.ms": "500",
@@ -68,7 +69,8 @@ class Cluster:
 
     home: Home
     count: int = 1
-    heap_mb: int = 256
+    as_shipped: bool = False
+    """Brokers as Kafka's own scripts run them, and not small ones."""
     brokers: list[Broker] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,9 +78,11 @@ class Cluster:
         while len(chosen) < 2 * self.count:
             chosen.append(ports.free_port(frozenset(chosen)))
         described = [
-            kafka.Kafka(port, controller, self.heap_mb)
+            kafka.Kafka(port, controller, _HEAP_MB)
             for port, controller in zip(chosen[::2], chosen[1::2], strict=True)
         ]
+        if self.as_shipped:
+            described = [one.as_shipped() for one in described]
         cluster_id = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         self.bootstrap = ",".join(one.bootstrap for one in described)
         self.brokers = [
@@ -96,7 +100,9 @@ class Cluster:
 def _server(home: Home, all_: list[kafka.Kafka], number: int, cluster_id: str) -> Server:
     mine, name = all_[number - 1], f"broker-{number}"
     properties = home.run / f"{name}.properties"
-    java_command = jvm.command(home.tools, mine.heap_mb, program="broker", quiet=kafka.QUIET)
+    java_command = jvm.command(
+        home.tools, mine.heap_mb, program="broker", quiet=kafka.QUIET, flags=mine.jvm_flags
+    )
     voters = ",".join(
         f"{node}@{ports.HOST}:{one.controller_port}" for node, one in enumerate(all_, 1)
     )

@@ -142,15 +142,22 @@ class Ground:
     """The machine's part: a folder, and brokers that serve one drill after the other."""
 
     home: Home
-    clusters: dict[int, Cluster] = field(default_factory=dict)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
     scenes: int = 0
 
     @contextmanager
     def scene(
-        self, *, partitions: int = 4, brokers: int = 1, peers: tuple[str, ...] = ()
+        self,
+        *,
+        partitions: int = 4,
+        brokers: int = 1,
+        peers: tuple[str, ...] = (),
+        as_shipped: bool = False,
     ) -> Iterator[Scene]:
-        """An empty one; whatever was started in it is gone behind it."""
-        cluster = self._cluster(brokers)
+        """An empty one; whatever was started in it is gone behind it. `as_shipped`: the brokers,
+        for they are small ones otherwise.
+        """
+        cluster = self._cluster(brokers, as_shipped=as_shipped)
         self.scenes += 1
         folder = self.home.data / f"scene-{self.scenes}"
         folder.mkdir(parents=True)
@@ -195,15 +202,16 @@ class Ground:
             finally:
                 made.close()
 
-    def _cluster(self, brokers: int) -> Cluster:
-        for count, cluster in self.clusters.items():
-            if count != brokers:  # not two at a time: memory
+    def _cluster(self, brokers: int, *, as_shipped: bool) -> Cluster:
+        name = f"of-{brokers}{'-as-shipped' if as_shipped else ''}"
+        for other, cluster in self.clusters.items():
+            if other != name:  # not two at a time: memory
                 cluster.stop()
-        if brokers not in self.clusters:
-            home = Home(self.home.root / f"of-{brokers}", self.home.tools)
-            self.clusters[brokers] = Cluster(home, brokers)
-        self.clusters[brokers].start()
-        return self.clusters[brokers]
+        if name not in self.clusters:
+            home = Home(self.home.root / name, self.home.tools)
+            self.clusters[name] = Cluster(home, brokers, as_shipped)
+        self.clusters[name].start()
+        return self.clusters[name]
 
     def close(self) -> None:
         for cluster in self.clusters.values():
