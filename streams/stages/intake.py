@@ -17,11 +17,11 @@ from streams.lane.forwarding import forwarded, partition_of, producer_of
 from streams.native.contract import Reading, Recent
 from streams.seldom import Seldom
 from streams.settings import Settings
+from streams.stages.answered import AnsweredAsks
 from streams.stages.asks import Ask, DueAsks, NewestAsks, Order, Place
 from streams.stages.digests import Digests
 from streams.stages.late import Late
-from streams.stages.plain import Answered, Plain, left_by, source
-from streams.stages.recent import CLOCK_STEP_MS
+from streams.stages.plain import Plain, left_by, source
 from streams.stages.sample import Sample
 from streams.stages.taken import Intake
 from streams.state.flushing import FlushCycle
@@ -32,7 +32,6 @@ from streams.state.users import Users
 
 log = logging.getLogger(__name__)
 
-_NEVER: Order = (-1, "")
 _REPLAYED_AT_ONCE = 1_000
 
 
@@ -51,10 +50,7 @@ class Partition:
         self.plain = Plain(settings)
         self.users = Users(store, settings.state_format, self.plain.hot_states())
         self.cycle = FlushCycle(settings.flush_s, now_s, {})
-        self._recent = {origin: self.plain.recent_asks() for origin in origins.values()}
-        """Each origin by its own time: a mirror that lags brings one's asks minutes after the
-        other's, and by a common time they would be forgotten at once.
-        """
+        self.answered = AnsweredAsks(self.plain, origins.values())
         self.due = DueAsks()
         self.sample = Sample(settings)
         self.digests = Digests(settings, number, self.sample.take)
@@ -63,13 +59,6 @@ class Partition:
         self.late = Late(settings.lag_bound_s)
         self.epochs: dict[str, int] = {}
         """Of each origin that is published for, the epoch at which due asks were looked for."""
-        self._answered: dict[str, Mapping[Place, Order]] = {}
-        self._answered_to_ms: dict[str, int] = {}
-        """Of each origin, the newest append time in there."""
-        self._answered_before_ms: dict[str, int] = {}
-        """Of each origin, what the logs said when its asks were read. It also holds for what a
-        standby that lagged behind has yet to take.
-        """
         self._partitions = settings.partitions
         self._region = settings.region
         self._origins = origins
@@ -124,21 +113,13 @@ class Partition:
         """What the logs say of an origin's asks, read anew: what they said before is dropped."""
         self.forget(origin)
         self.due.replace(origin, due)
-        # Asks that are still to be read were appended since, but for a clock that stepped back.
-        since_ms = self.folded_to.get(origin, 0) - CLOCK_STEP_MS
-        newer = {place: order for place, order in answered.items() if order[0] >= since_ms}
-        self._answered[origin] = newer
-        self._answered_to_ms[origin] = max((order[0] for order in newer.values()), default=0)
-        self._answered_before_ms[origin] = answered_before_ms
-        self._recent[origin] = recent
+        folded_to_ms = self.folded_to.get(origin, 0)
+        self.answered.learn(origin, answered, recent, answered_before_ms, folded_to_ms)
 
     def forget(self, origin: str) -> None:
         """Its epoch ended: what was planned is dropped, and what was answered may not be valid."""
         self.due.replace(origin, ())
-        self._answered.pop(origin, None)
-        self._answered_to_ms.pop(origin, None)
-        self._answered_before_ms.pop(origin, None)
-        self._recent[origin] = self.plain.recent_asks()
+        self.answered.forget(origin)
 
     def asks(
         self, topic: str, records: Iterable[Record], misplaced: list[Record] | None = None
@@ -187,7 +168,7 @@ class Partition:
             if event.kind not in self._asking:
                 continue
             if is_owned:
-                is_taken = self._is_open(origin, event, appended_at_ms)
+                is_taken = self.answered.is_open(origin, event, appended_at_ms)
             else:
                 is_taken = self.sample.takes(event.user_id, among=asks)
                 asks.all()  # copies of one event at one time: the first is kept, plain or not
@@ -206,35 +187,14 @@ class Partition:
         if origin not in self.epochs:
             is_cold = not asks and self.sample.is_cold
             return self.plain.sampled(users, asks, asked, self.sample.share, is_cold=is_cold)
-        answered = Answered(
-            self._answered_before_ms.get(origin, 0), self._answered_to_ms.get(origin, 0)
-        )
-        return self.plain.answered(users, asks, asked, origin, self._recent, answered)
+        answered = self.answered
+        return self.plain.answered(users, asks, asked, origin, answered.recent, answered.of(origin))
 
     def _folded(self, origin: str, appended_at_ms: int) -> None:
         # A broker's clock may step back; what was folded stays folded.
         if appended_at_ms > self.folded_to.get(origin, 0):
             self.folded_to[origin] = appended_at_ms
-            answered_to_ms = self._answered_to_ms.get(origin)
-            if answered_to_ms is not None and appended_at_ms > answered_to_ms + CLOCK_STEP_MS:
-                del self._answered[origin], self._answered_to_ms[origin]  # nothing older comes
-
-    def _is_open(self, origin: str, event: AnyEvent, appended_at_ms: int) -> bool:
-        """Whether an ask has no answer yet. From here on it counts as answered: a batch is
-        committed with all its answers but those of late asks that stay due, or this worker holds
-        the partition no more.
-        """
-        if appended_at_ms < self._answered_before_ms.get(origin, 0):
-            return False
-        if answered := self._answered.get(origin):
-            order = appended_at_ms, event.event_id
-            if order <= answered.get((event.user_id, event.surface), _NEVER):
-                return False
-        ask = self.plain.recent_ask(event)
-        for other, recent in self._recent.items():
-            if other != origin and recent.knows(ask, appended_at_ms):
-                return False
-        return self._recent[origin].add(ask, appended_at_ms)
+            self.answered.folded(origin, appended_at_ms)
 
     def _join(self, records: Iterable[Record], taken: Intake, *, again: bool = False) -> None:
         """States from elsewhere: a peer's, a backup's."""

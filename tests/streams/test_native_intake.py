@@ -93,7 +93,7 @@ class Life:
             "unknown fields": self.partition._decoder.unknown_fields,
             "recent": [
                 recent.knows(self.partition.plain.recent_ask(ask), NOW_MS)
-                for recent in self.partition._recent.values()
+                for recent in self.partition.answered.recent.values()
                 for ask in _ASKS
             ],
         }
