@@ -16,6 +16,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 ANSWER_S = 60.0
 _STALL_S = 120.0
+_RENEW_S = 10.0
+"""A consumer to which nothing comes for so long, not even an end, has not got over the death of a
+broker, and never will.
+"""
 _CHUNK = 5_000
 
 
@@ -23,21 +27,8 @@ class Logs:
     """One consumer, for one log after the other."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": "drill-checker",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 50,
-                "fetch.message.max.bytes": 64 * 1024 * 1024,
-                "receive.message.max.bytes": 128 * 1024 * 1024,
-                "queued.max.messages.kbytes": 32_768,
-                "log_level": 2,
-            }
-        )
+        self._bootstrap = bootstrap
+        self._consumer = _consumer(bootstrap)
 
     def records(self, topic: str, partition: int, begin: int | None = None) -> Iterator[Message]:
         """What is committed in a partition, up to its end as it is reached once."""
@@ -45,17 +36,24 @@ class Logs:
             asked = TopicPartition(topic, partition)
             begin, _ = self._consumer.get_watermark_offsets(asked, timeout=ANSWER_S)
         self._consumer.assign([TopicPartition(topic, partition, begin)])
-        ends = time.monotonic() + _STALL_S
+        came = renewed = time.monotonic()
         while True:
             first = self._consumer.poll(1.0)
             if first is None:
-                if time.monotonic() > ends:
+                now = time.monotonic()
+                if now - came > _STALL_S:
                     raise TimeoutError(f"nothing came of {topic}-{partition} for {_STALL_S:.0f} s")
+                if now - renewed > _RENEW_S:
+                    self._consumer.close()
+                    self._consumer = _consumer(self._bootstrap)
+                    self._consumer.assign([TopicPartition(topic, partition, begin)])
+                    renewed = now
                 continue
-            ends = time.monotonic() + _STALL_S
+            came = renewed = time.monotonic()
             for message in (first, *self._consumer.consume(_CHUNK, timeout=0)):
                 error = message.error()
                 if error is None:
+                    begin = message.offset() + 1
                     yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
                     return
@@ -64,6 +62,24 @@ class Logs:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _consumer(bootstrap: str) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "drill-checker",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 50,
+            "fetch.message.max.bytes": 64 * 1024 * 1024,
+            "receive.message.max.bytes": 128 * 1024 * 1024,
+            "queued.max.messages.kbytes": 32_768,
+            "log_level": 2,
+        }
+    )
 
 
 _PASSING = (
