@@ -40,6 +40,8 @@ _READING = 2
 """Partitions whose due asks are read at once: each holds two minutes of answers for that time."""
 _GIVE_BACK_S = 3.0
 """Between two times that memory is given back: each costs some milliseconds."""
+_MANY_ANSWERS = 1_000
+"""Of a batch behind which it is given back: they took some 10 MB."""
 _MB = 1_000_000
 
 
@@ -50,8 +52,6 @@ class _Done:
     refused: Sequence[tuple[str, str]]
     forwarded_for: Sequence[str]
     answers: Sequence[Answer]
-    is_full: bool
-    """It ended at its share of the asks."""
 
 
 class Recommend:
@@ -107,10 +107,9 @@ class Recommend:
         intake = Intake()
         partition.forward(misplaced, intake)
         most_asks = self._settings.pending_asks // len(self._partitions)
-        is_full = False
         async for run in batch.growing():
             partition.take(run, intake)
-            if is_full := len(intake.own) >= most_asks:
+            if len(intake.own) >= most_asks:
                 batch.complete()
         # Until they are answered, asks that were due are what is not answered.
         answered_before_ms = earliest(intake.first_appended_ms, partition.due.oldest_ms())
@@ -131,7 +130,7 @@ class Recommend:
             lambda ask: self._answering.plan(ask, partition.users.get(ask.event.user_id)),
             self._answering.sample,
         )
-        self._done[batch.slot] = _Done(intake.refused, intake.forwarded_for, answers, is_full)
+        self._done[batch.slot] = _Done(intake.refused, intake.forwarded_for, answers)
         return Outcome(
             produce=[
                 *(answer.record for answer in answers),
@@ -153,8 +152,8 @@ class Recommend:
             metrics.DEAD_LETTERS.labels(topic, reason).inc()
         for producer in done.forwarded_for:
             metrics.FORWARDED.labels(producer).inc()
-        # In a crowd's backlog what batches freed is much of the memory (decision 36).
-        if done.is_full and now_s - self._gave_back_at > _GIVE_BACK_S:
+        # In a backlog what batches freed is much of the memory (decision 36).
+        if len(done.answers) > _MANY_ANSWERS and now_s - self._gave_back_at > _GIVE_BACK_S:
             self._gave_back_at = now_s
             self._reading.submit(memory.give_back)
 

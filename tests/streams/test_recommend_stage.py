@@ -12,6 +12,7 @@ from schemas.topics import USER_EVENTS
 from streams import memory
 from streams.lane.contract import Batch, Outcome, Run, Slot
 from streams.settings import Settings
+from streams.stages import recommend
 from streams.stages.recommend import Recommend
 from streams.state.store import Store
 from streams.topology import RECOMMEND
@@ -79,15 +80,26 @@ def given_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return threads
 
 
-def test_so_many_asks_end_a_batch(open_store: Callable[..., Store], given_back: list[str]) -> None:
+def test_so_many_asks_end_a_batch(open_store: Callable[..., Store]) -> None:
     batch, outcome = processed(open_store, pending_asks=10)
     assert len(outcome.produce) == 12
     assert batch.behind == {TOPIC: 12}
-    assert given_back == ["due_0"], "not in the loop's thread, and not behind each batch"
 
 
-def test_fewer_do_not(open_store: Callable[..., Store], given_back: list[str]) -> None:
+def test_fewer_do_not(open_store: Callable[..., Store]) -> None:
     batch, outcome = processed(open_store, pending_asks=100_000)
-    assert not given_back
     assert len(outcome.produce) == A_RUN * RUNS
     assert batch.behind == {TOPIC: A_RUN * RUNS}
+
+
+@pytest.mark.parametrize(("many", "threads"), [(11, ["due_0"]), (12, [])])
+def test_behind_many_answers_memory_is_given_back(
+    open_store: Callable[..., Store],
+    given_back: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    many: int,
+    threads: list[str],
+) -> None:
+    monkeypatch.setattr(recommend, "_MANY_ANSWERS", many)
+    processed(open_store, pending_asks=10)
+    assert given_back == threads, "not in the loop's thread, and not behind each batch"
