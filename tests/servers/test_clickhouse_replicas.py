@@ -141,6 +141,9 @@ def place(
     made.stopping.set()
     for server in made.servers:
         server.start()  # where the test left it dead
+    for worker in made.workers:
+        worker.stop()  # while there are tables, or it waits for them in vain
+    for server in made.servers:
         with Client(server.host, server.port) as client:
             client.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
 
