@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 ANSWER_S = 60.0
 _STALL_S = 120.0
 _RENEW_S = 10.0
-"""A consumer to which nothing comes for so long, not even an end, has not got over the death of a
-broker, and never will.
+"""A consumer to which nothing comes for so long, not even an end, may never get over the death of a
+broker; another one does.
 """
 _CHUNK = 5_000
 
