@@ -2,10 +2,12 @@
 
 A source says for each user how much speaks for each item. It may be read in several ways, which
 differ in how fast an item of the history loses weight with its age. Each reading retrieves its
-best `RETRIEVED` items and gives the ranker two features of every item: its score over the reading's
-best, and how high it stands (1 at the top, 0 where it was not retrieved). The ranker adds up
-features times weights, which `fit_ranker` finds on held-out items; none is below 0, so more that
-speaks for an item never lowers it, and someone unknown is shown what is popular.
+best `RETRIEVED` items and gives the ranker two features of every item: how near its score comes to
+the reading's best (1 for the best, 0 for a ten-thousandth of it or less, even by factors between),
+and how high it stands (1 at the top, 0 where it was not retrieved). So what the ranker adds up,
+features times weights, multiplies what the sources hold likely. `fit_ranker` finds the weights on
+held-out items; none is below 0, so more that speaks for an item never lowers it, and someone
+unknown is shown what is popular.
 
 Called like `Transitions`, through `inference.models.answer`. Never reads ids, files or clocks.
 """
@@ -33,6 +35,8 @@ FEATURES = 2
 """Of each reading."""
 _LEAST_BEST = 1e-9
 """Stands for the best score of a reading that has none, so that nothing is divided by 0."""
+_FAR = 1e-4
+"""Of a reading's best score: what is no more than that is not near it at all."""
 
 _TIE = 1e-9
 """Below what two different scores of a usual log lie apart, and far above float64's grain."""
@@ -88,7 +92,7 @@ class _Heard(NamedTuple):
 class _View(NamedTuple):
     """The two features of a reading, (users, items) float32 each."""
 
-    relative: Tensor
+    near: Tensor
     stands: Tensor
 
 
@@ -176,17 +180,17 @@ class Blend(nn.Module):
         width = int(k.max())
         heard = self._heard(history, kinds)
         views = list(self._views(heard, times, self._barred(exclude)))
-        total = torch.zeros_like(views[0].relative)  # (users, items)
+        total = torch.zeros_like(views[0].near)  # (users, items)
         retrieved = torch.zeros_like(total, dtype=torch.bool)  # (users, items)
         for view, (of_score, of_height) in zip(views, self._weights(), strict=True):
-            total.add_(view.relative, alpha=of_score).add_(view.stands, alpha=of_height)
+            total.add_(view.near, alpha=of_score).add_(view.stands, alpha=of_height)
             retrieved |= view.stands > 0
         total.masked_fill_(~retrieved, -1)
         best, items = _top(total, min(width, len(self.vocabulary)))  # (users, width')
         steps = torch.arange(items.shape[1], device=items.device)  # (width',)
         there = (best > 0) & (steps < k[:, None])  # (users, width')
         says = torch.stack([
-            view.relative.gather(1, items) * of_score + view.stands.gather(1, items) * of_height
+            view.near.gather(1, items) * of_score + view.stands.gather(1, items) * of_height
             for view, (of_score, of_height) in zip(views, self._weights(), strict=True)
         ])  # (readings, users, width')  # fmt: skip
         reading = says.argmax(0)  # (users, width')
@@ -244,7 +248,7 @@ class Blend(nn.Module):
             best, top = _top(scores, self.retrieved)  # (users, retrieved)
             height = torch.where(best > 0, self.heights[:-1], 0)  # (users, retrieved)
             stands = torch.zeros_like(scores).scatter_(1, top, height)  # (users, items)
-            yield _View(scores / best[:, :1].clamp(min=_LEAST_BEST), stands)
+            yield _View(_near(scores, best[:, :1]), stands)
 
     def _popular(self, barred: Tensor) -> _View:
         """Items are by popularity, so where one stands is counted and not sorted."""
@@ -252,7 +256,7 @@ class Blend(nn.Module):
         rank = rank.clamp_(max=self.retrieved).masked_fill_(barred, self.retrieved)
         stands = self.heights.index_select(0, rank.flatten()).view(rank.shape)  # (users, items)
         scores = self.share.expand(len(barred), -1).masked_fill(barred, 0)  # (users, items)
-        return _View(scores / scores.amax(1, keepdim=True).clamp(min=_LEAST_BEST), stands)
+        return _View(_near(scores, scores.amax(1, keepdim=True)), stands)
 
     def _because(self, heard: _Heard, items: Tensor, reading: Tensor) -> Tensor:
         """The history item that weighed most in the reading that did, (users, C) images."""
@@ -267,6 +271,12 @@ class Blend(nn.Module):
             found = source.most(heard.told[name], heard.trusts[name], items, under)
             slots = torch.minimum(slots, found)  # only one source was asked for each
         return images.gather(1, slots)
+
+
+def _near(scores: Tensor, best: Tensor) -> Tensor:
+    """(users, items) in the place of the scores; `best` is (users, 1)."""
+    scores.div_(best.clamp(min=_LEAST_BEST)).clamp_(min=_FAR)  # (users, items)
+    return scores.log_().div_(-math.log(_FAR)).add_(1)  # (users, items)
 
 
 def _following(model: Transformer, place: Tensor, age: Tensor, times: Tensor) -> Tensor:

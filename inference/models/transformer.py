@@ -20,6 +20,9 @@ from torch.nn import functional
 _TIME_BUCKETS = 33
 """Gaps of 0 s, 1 s, 2 to 3 s, 4 to 7 s ... and above 2^31 s, which is 68 years."""
 
+WIDE_FROM = 500_000
+"""Interactions."""
+
 
 @dataclass(frozen=True)
 class TransformerSettings:
@@ -34,6 +37,11 @@ class TransformerSettings:
     dropout: float = 0.3
     timed: bool = True
     """Whether times are times; where they are only places, they say nothing more than those."""
+
+    @classmethod
+    def usual(cls, interactions: int, *, timed: bool) -> "TransformerSettings":
+        """For a log of so many: twice as wide where there is so much to learn from, decision 37."""
+        return cls(dim=128 if interactions >= WIDE_FROM else 64, timed=timed)
 
 
 class Transformer(nn.Module):

@@ -21,8 +21,10 @@ from inference.models.transitions import Transitions, TransitionSettings
 from inference.models.vocabulary import Vocabulary, to_hashes
 
 MODEL_FILE = "model.npz"
-TRANSITIONS, BLEND = 1, 2
-"""Formats. The first is still read, so that what it holds can be gone back to."""
+TRANSITIONS, BLEND = 1, 3
+"""Formats. The first is still read, so that what it holds can be gone back to. In 2, which no
+version of Tidemill wrote, a blend's features meant something else.
+"""
 
 Found = Mapping[str, NDArray[Any]]
 

@@ -141,7 +141,8 @@ def with_transformer(  # noqa: PLR0913 - each is a choice of its own
         return pair
     fit, held = _fit_by(processes), pair.held
     judge = Judge.of(pair.known, tuple(_asked(held, JUDGE_USERS, _K)))
-    of_model, of_run = TransformerSettings(timed=log.timed), epochs or EpochSettings()
+    of_model = TransformerSettings.usual(len(held.fit), timed=log.timed)
+    of_run = epochs or EpochSettings()
     model, run = fit(
         *_learnt(held.fit), judge, (of_model, of_run), seed=seed,
         kept=_kept(checkpoint, held.fit), report=report,

@@ -8,7 +8,7 @@ import torch
 
 from inference.models import losses
 from inference.models.losses import beta_of, loss_of
-from inference.models.transformer import Transformer, TransformerSettings
+from inference.models.transformer import WIDE_FROM, Transformer, TransformerSettings
 from inference.training.epochs import EpochSettings, fit_transformer
 from inference.training.sequences import Sequences
 from tests.inference.circles import DAY_MS, SMALL, circle, fit, right
@@ -153,3 +153,8 @@ def test_it_stops_when_nothing_gets_better_and_gives_the_best_back():
     model, epochs = fit_transformer(circle(), 12, judge, settings)
     assert [epoch.metric for epoch in epochs] == [0.1, 0.3, 0.2, 0.25, 0.29]
     assert torch.equal(model.table.weight, seen[1])
+
+
+def test_a_log_with_much_to_learn_from_gets_a_wider_transformer():
+    assert TransformerSettings.usual(WIDE_FROM - 1, timed=False).dim == 64
+    assert TransformerSettings.usual(WIDE_FROM, timed=False).dim == 128
