@@ -1,16 +1,18 @@
 """Fits the sequential transformer, epoch by epoch, until it no longer gets better.
 
 Its items begin beside what goes with them (`beginning`); all else begins by chance.
-After each epoch the model is judged on validation items; the best one is kept and given back, and
-`patience` epochs without a better one end the run. All chance of a step (order, dropout, drawn
-items) comes from the seed and its number, so a run that was stopped and resumed gives the same
-model as one that was not. Several processes share each batch; but for dropout, which each draws
-for itself, they take the steps that one would. Called by `inference.training.blend`, in processes
-of its own by `rank`.
+What is judged after each epoch, on validation items, is the mean of what the model's parameters
+were lately: single steps overshoot, and their mean lies lower (Polyak and Juditsky, 1992). The best
+mean is kept and given back, and `patience` epochs without a better one end the run. All chance of a
+step (order, dropout, drawn items) comes from the seed and its number, so a run that was stopped and
+resumed gives the same model as one that was not. Several processes share each batch; but for
+dropout, which each draws for itself, they take the steps that one would. Called by
+`inference.training.blend`, in processes of its own by `rank`.
 """
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -39,6 +41,8 @@ from inference.training.standing import Standing, copy_of
 
 FULL_ITEMS_AT_MOST = 15_000
 """Up to here the loss is over all items; beyond, most of an epoch would be spent in it."""
+_LATELY = 2
+"""Epochs over which the mean forgets all but a third."""
 _CLIP = 5.0
 """The longest step of a gradient; only early ones are longer."""
 
@@ -99,8 +103,9 @@ def fit_transformer(  # noqa: PLR0913 - what is learnt from, by whom it is judge
     with torch.no_grad():
         model.table.weight[:items] = beginning(sequences, items, of_model.dim)
     model.to(group.device)
+    mean = deepcopy(model).eval()
     optimiser = torch.optim.AdamW(model.parameters(), lr=of_run.rate, weight_decay=0.01)
-    run = Standing(model, optimiser, copy_of(model))
+    run = Standing(model, mean, optimiser, copy_of(mean))
     made_of = made_from(items, settings, seed, kept[1] if kept else "")
     report(Started(processes=group.processes, on=group.on))
     found = checkpoint.read(kept[0], made_of) if kept else None
@@ -117,16 +122,15 @@ def fit_transformer(  # noqa: PLR0913 - what is learnt from, by whom it is judge
     while len(run.epochs) < of_run.epochs and _waits(run.epochs) < of_run.patience:
         began = time.monotonic()
         loss = steps.epoch()
-        model.eval()
-        metric = group.same(judge(model) if judge is not None and group.first else None)
+        metric = group.same(judge(mean) if judge is not None and group.first else None)
         seconds = round(time.monotonic() - began, 3)
         ended = Epoch(number=len(run.epochs) + 1, loss=loss, metric=metric, seconds=seconds)
         run.end(ended)
         save()
         report(ended)
     report(Ended(epochs=run.epochs))
-    model.load_state_dict(run.best)
-    return model.eval(), run.epochs
+    mean.load_state_dict(run.best)
+    return mean, run.epochs
 
 
 def made_from(items: int, settings: Settings, seed: int, data: str) -> dict[str, str]:
@@ -157,6 +161,7 @@ class _Steps:
         full = self.items <= FULL_ITEMS_AT_MOST
         name: LossName = settings.loss or ("full" if full else "sampled")
         self.loss = group.joined(_Loss(name, run.model), all_used=run.model.settings.timed)
+        self.of_an_epoch = sequences.steps(run.model.settings.length, settings.batch)
 
     def epoch(self) -> float:
         """The mean loss of what is learnt in it. Where nobody has two items it is 0."""
@@ -185,7 +190,12 @@ class _Steps:
         (loss * group.processes / count).backward()
         torch.nn.utils.clip_grad_norm_(run.model.parameters(), _CLIP)
         run.optimiser.step()
-        run.step(loss.item(), int((mine.targets >= 0).sum()))
+        run.step(loss.item(), int((mine.targets >= 0).sum()), self._share())
+
+    def _share(self) -> float:
+        """Of the newest step in the mean: much at first, for a mean of beginnings is none."""
+        before = len(self.run.epochs) * self.of_an_epoch + self.run.steps
+        return max(1 / (_LATELY * self.of_an_epoch), 9 / (10 + before))
 
 
 def _seed_of(*numbers: int) -> int:

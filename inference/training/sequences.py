@@ -47,6 +47,11 @@ class Sequences:
         order, starts = log.by_user
         return cls(place[log.item[order]], log.time_ms[order], starts)
 
+    def steps(self, length: int, size: int) -> int:
+        """Batches of an epoch, at least 1; some epochs have a few more or less."""
+        targets = np.maximum(np.diff(self.starts) - 1, 0)  # (users,)
+        return max(1, -(-int((-(-targets // length)).sum()) // size))
+
     def batches(self, length: int, size: int, random: np.random.Generator) -> Iterator[Batch]:
         """All steps once, in random order. No step where no user has two items."""
         windows = np.array(self._windows(length, random), np.int64).reshape(-1, 2)

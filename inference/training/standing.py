@@ -18,6 +18,8 @@ class Standing:
     """
 
     model: Transformer
+    mean: Transformer
+    """Of what the model's parameters were lately; this one is judged and kept."""
     optimiser: torch.optim.AdamW
     best: dict[str, Tensor]
     epochs: list[Epoch] = field(default_factory=list)
@@ -25,14 +27,18 @@ class Standing:
     lost: float = 0.0
     seen: int = 0
 
-    def step(self, lost: float, seen: int) -> None:
+    def step(self, lost: float, seen: int, share: float) -> None:
+        """The model took a step; of the mean it is this share from here on."""
         self.steps, self.lost, self.seen = self.steps + 1, self.lost + lost, self.seen + seen
+        with torch.no_grad():
+            for mean, now in zip(self.mean.parameters(), self.model.parameters(), strict=True):
+                mean.lerp_(now, share)
 
     def end(self, epoch: Epoch) -> None:
         """The model that is better than all before is kept; of those not judged, the newest."""
         self.epochs.append(epoch)
         if best_of(self.epochs) is epoch:
-            self.best = copy_of(self.model)
+            self.best = copy_of(self.mean)
         self.steps, self.lost, self.seen = 0, 0.0, 0
 
     def head(self, made_of: dict[str, str], group: Group) -> Head:
@@ -49,6 +55,7 @@ class Standing:
 
     def tensors(self) -> dict[str, Tensor]:
         kept = {f"model/{name}": table for name, table in self.model.state_dict().items()}
+        kept |= {f"mean/{name}": table for name, table in self.mean.state_dict().items()}
         kept |= {f"best/{name}": table for name, table in self.best.items()}
         for place, state in self.optimiser.state_dict()["state"].items():
             kept |= {f"optimiser/{place}/{name}": table for name, table in state.items()}
@@ -57,6 +64,7 @@ class Standing:
     def take(self, head: Head, tensors: dict[str, Tensor], group: Group) -> None:
         """What a checkpoint holds; what it counted is the first process's."""
         self.model.load_state_dict(under("model/", tensors))
+        self.mean.load_state_dict(under("mean/", tensors))
         self.best, self.epochs = under("best/", tensors), list(head.epochs)
         state: dict[int, dict[str, Tensor]] = {}
         for name, table in under("optimiser/", tensors).items():
