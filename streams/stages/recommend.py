@@ -38,10 +38,6 @@ _DUE_TOGETHER = 128
 """Due asks that are answered with a batch: four requests, so that new asks do not wait long."""
 _READING = 2
 """Partitions whose due asks are read at once: each holds two minutes of answers for that time."""
-_GIVE_BACK_S = 3.0
-"""Between two times that memory is given back: each costs some milliseconds."""
-_MANY_ANSWERS = 1_000
-"""Of a batch behind which it is given back: they took some 10 MB."""
 _MB = 1_000_000
 
 
@@ -69,7 +65,7 @@ class Recommend:
         self._done: dict[Slot, _Done] = {}
         self._step: dict[Slot, tuple[StageWait, float]] = {}
         """For what the batch in process waits, if it does, and since when."""
-        self._gave_back_at = 0.0
+        self._returns = memory.Returns(time.time())
 
     async def start(self) -> None:
         await self._known.start(self._fatal)
@@ -152,9 +148,7 @@ class Recommend:
             metrics.DEAD_LETTERS.labels(topic, reason).inc()
         for producer in done.forwarded_for:
             metrics.FORWARDED.labels(producer).inc()
-        # In a backlog what batches freed is much of the memory (decision 36).
-        if len(done.answers) > _MANY_ANSWERS and now_s - self._gave_back_at > _GIVE_BACK_S:
-            self._gave_back_at = now_s
+        if self._returns.is_due(len(done.answers), now_s):
             self._reading.submit(memory.give_back)
 
     def report(self, slot: Slot, behind: Offsets) -> StageWait | None:

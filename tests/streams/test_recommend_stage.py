@@ -12,7 +12,6 @@ from schemas.topics import USER_EVENTS
 from streams import memory
 from streams.lane.contract import Batch, Outcome, Run, Slot
 from streams.settings import Settings
-from streams.stages import recommend
 from streams.stages.recommend import Recommend
 from streams.state.store import Store
 from streams.topology import RECOMMEND
@@ -92,14 +91,16 @@ def test_fewer_do_not(open_store: Callable[..., Store]) -> None:
     assert batch.behind == {TOPIC: A_RUN * RUNS}
 
 
-@pytest.mark.parametrize(("many", "threads"), [(11, ["due_0"]), (12, [])])
-def test_behind_many_answers_memory_is_given_back(
-    open_store: Callable[..., Store],
-    given_back: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    many: int,
-    threads: list[str],
+def test_memory_is_given_back_by_another_thread(
+    open_store: Callable[..., Store], given_back: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recommend, "_MANY_ANSWERS", many)
+    monkeypatch.setattr(memory, "_USUAL_S", -1.0)
     processed(open_store, pending_asks=10)
-    assert given_back == threads, "not in the loop's thread, and not behind each batch"
+    assert given_back == ["due_0", "due_0"]
+
+
+def test_memory_is_given_back_soon_behind_many_answers_and_now_and_then_behind_few() -> None:
+    returns, crowded = memory.Returns(0.0), {10, 11, 12, 14}
+    answers = [5_000 if second in crowded else 1 for second in range(140)]
+    given_s = [second for second, many in enumerate(answers) if returns.is_due(many, second)]
+    assert given_s == [10, 14, 75, 136]
