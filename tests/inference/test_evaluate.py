@@ -121,7 +121,7 @@ def test_the_ranker_is_fitted_on_what_the_known_do_not_hold():
     assert less.ranked().parts == less.known.parts == ("transitions",)
 
 
-QUICK = partial(with_transformer, epochs=EpochSettings(epochs=8, batch=8, rate=0.005))
+QUICK = partial(with_transformer, epochs=EpochSettings(epochs=8, batch=8, rate=0.01))
 
 
 def test_a_transformer_joins_the_blend(tmp_path):

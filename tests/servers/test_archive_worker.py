@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from infra.clickhouse import migrate
+from infra.lag import behind
 from schemas.topics import EXPERIMENTS, USER_EVENTS
 from streams.lane.errors import OtherDiskError
+from streams.settings import Settings
+from streams.topology import ARCHIVE
 from tests.servers.archive_database import OnServer, a_database
 from tests.servers.conftest import PARTITIONS, REGION
 from tests.servers.workers import Worker, event, produce, until
@@ -114,6 +117,8 @@ def test_a_disk_made_anew_is_filled_from_the_start_of_the_topics(
     assert "has another disk" in worker.log.read_text()
     worker.start()
     until("every row", holds(database, 1_100))
+    settings = Settings(kafka=fresh_kafka.bootstrap, region=REGION, partitions=PARTITIONS)
+    until("its offsets are of this disk", lambda: behind(ARCHIVE, settings) == 0)
     worker.kill()
     worker.start()
     click(fresh_kafka.bootstrap, 1_100, 100)
