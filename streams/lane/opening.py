@@ -99,13 +99,18 @@ class Opening:
         left: Left,
         again: "_FoldedAgain",
     ) -> TopicPartition:
-        """Fold a topic from the marker to the position, and tell where to go on."""
+        """Fold a topic from the marker to the position, and tell where to go on. Raises TopicError
+        where the topic is not the one that the position is of any more.
+        """
         log_start, end = clients.watermarks(consumer, TopicPartition(feed, slot.partition))
         position, folded_to = opened.go_on_at[feed], opened.folded_to[feed]
         begin = log_start if folded_to is None else folded_to
         wanted = position if folded_to is None else folded_to
         if wanted is not None and wanted < log_start:
             self._lost(slot, feed, wanted, log_start, keeps_states=opened.store is not None)
+        if position is not None and position > end:
+            # Of another log, made again since its position was looked up, or one that lost its end.
+            self._checkpoint.check()
         go_on = log_start if position is None else min(max(position, log_start), end)
         stop = end if feed in self._to_the_end else go_on
         if opened.store is not None and begin < stop:
