@@ -10,7 +10,9 @@ from inference.models import losses
 from inference.models.losses import beta_of, loss_of
 from inference.models.transformer import WIDE_FROM, Transformer, TransformerSettings
 from inference.training.epochs import EpochSettings, fit_transformer
+from inference.training.progress import Epoch
 from inference.training.sequences import Sequences
+from inference.training.standing import Standing, copy_of
 from tests.inference.circles import DAY_MS, SMALL, circle, fit, right
 
 STYLES = ("sasrec", "hstu")
@@ -158,3 +160,16 @@ def test_it_stops_when_nothing_gets_better_and_gives_the_best_back():
 def test_a_log_with_much_to_learn_from_gets_a_wider_transformer():
     assert TransformerSettings.usual(WIDE_FROM - 1, timed=False).dim == 64
     assert TransformerSettings.usual(WIDE_FROM, timed=False).dim == 128
+
+
+def test_what_is_kept_is_the_mean_of_the_steps_and_not_the_last():
+    model, mean = (Transformer(12, TransformerSettings(**SMALL)) for _ in range(2))
+    run = Standing(model, mean, torch.optim.AdamW(model.parameters()), copy_of(mean))
+    for value, share in ((1.0, 1.0), (3.0, 0.5), (4.0, 0.25)):
+        with torch.no_grad():
+            for table in model.parameters():
+                table.fill_(value)
+        run.step(0.0, 1, share)
+    run.end(Epoch(number=1, loss=0.0, metric=0.5, seconds=0.0))
+    kept = [run.best[name] for name, _ in model.named_parameters()]
+    assert all(torch.equal(table, torch.full_like(table, 2.5)) for table in kept)

@@ -91,12 +91,18 @@ def test_fewer_do_not(open_store: Callable[..., Store]) -> None:
     assert batch.behind == {TOPIC: A_RUN * RUNS}
 
 
-def test_memory_is_given_back_by_another_thread(
-    open_store: Callable[..., Store], given_back: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("many", "threads"), [(11, ["due_0", "due_0"]), (12, [])])
+def test_behind_many_answers_memory_is_given_back(
+    open_store: Callable[..., Store],
+    given_back: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    many: int,
+    threads: list[str],
 ) -> None:
-    monkeypatch.setattr(memory, "_USUAL_S", -1.0)
+    monkeypatch.setattr(memory, "_SOON_S", -1.0)
+    monkeypatch.setattr(memory, "_MANY_ANSWERS", many)
     processed(open_store, pending_asks=10)
-    assert given_back == ["due_0", "due_0"]
+    assert given_back == threads, "not in the loop's thread, and not behind each batch"
 
 
 def test_memory_is_given_back_soon_behind_many_answers_and_now_and_then_behind_few() -> None:
